@@ -1,0 +1,56 @@
+"""Package `image-analysis-beam`: the top-level folders become `image_analysis_beam.<folder>`.
+
+Everything lives here and not in pyproject.toml because this file is also what a Dataflow job
+stages (`--setup_file=./setup.py`): it has to build a complete sdist on its own.
+"""
+
+from setuptools import setup
+
+PACKAGES = {
+    "image_analysis_beam.schemas": "schemas",
+    "image_analysis_beam.transforms": "transforms",
+    "image_analysis_beam.transforms.endpoint": "transforms/endpoint",
+    "image_analysis_beam.pipeline": "pipeline",
+    "image_analysis_beam.emulator": "emulator",
+}
+
+INSTALL_REQUIRES = [
+    "apache-beam[gcp]>=2.76,<3",  # 2.76 fixed a memory leak from cached exceptions
+    "requests>=2.32",
+    "pyarrow>=17",
+    "google-cloud-storage>=2.18",
+    "Pillow>=10.3",  # reads an image's format and sides before a call is paid for
+]
+
+EXTRAS = {
+    # aiohttp serves tens of thousands of requests a second from one process; numpy computes the answers.
+    "emulator": ["aiohttp>=3.10", "numpy>=1.26"],
+    # RapidOCR ships its models in the wheel: real `read` answers with no download.
+    "emulator-ocr": ["rapidocr>=3.10,<4", "onnxruntime>=1.18"],
+    # Beam reads s3:// through this.
+    "aws": ["apache-beam[aws]"],
+}
+EXTRAS["test"] = [
+    *EXTRAS["emulator"],
+    "pytest>=8",
+    "hypothesis>=6.100",  # property tests for parsing, flattening and accounting
+    "duckdb>=1.1",  # the second reader of our Parquet
+    "azure-ai-vision-imageanalysis==1.0.0",  # Microsoft's own client, run against the emulator
+]
+
+setup(
+    name="image-analysis-beam",
+    version="0.1.0",
+    description="Apache Beam transforms that analyze images with Azure Image Analysis 4.0",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=list(PACKAGES),
+    package_dir=PACKAGES,
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS,
+    entry_points={
+        "console_scripts": ["image-analysis-beam = image_analysis_beam.pipeline.__main__:main"]
+    },
+)
