@@ -1,0 +1,119 @@
+"""Opens and decodes untrusted pictures in bounded memory, refusing what the service would refuse."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    IcoImagePlugin,
+    Image,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from .. import errors
+from ..errors import Refused
+
+SMALLEST_SIDE, LARGEST_SIDE = 50, 16_000
+WORKING_SIDE = 256
+"""Analysis looks at a copy whose longer side is at most this many pixels."""
+DECODED_BYTES_LIMIT = 384 * 2**20
+"""A picture whose pixels would take more memory than this is refused as a decompression bomb."""
+LARGE_BYTES = 16 * 2**20
+"""Pictures above this are decoded one at a time."""
+
+_PLUGINS = (
+    JpegImagePlugin,
+    PngImagePlugin,
+    GifImagePlugin,
+    BmpImagePlugin,
+    WebPImagePlugin,
+    IcoImagePlugin,
+    TiffImagePlugin,
+    MpoImagePlugin,
+)
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "ICO", "TIFF", "MPO")
+CUSTOM_MODEL_FORMATS = ("JPEG", "PNG", "GIF", "BMP")
+_BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "LA": 4, "I;16": 2}
+_one_large_picture = threading.Lock()
+
+
+def open_picture(data: bytes) -> Image.Image:
+    """Reads the header only. The sides in it are checked. Raises Refused (format, then dimension)."""
+    picture = _identify(data)
+    if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in picture.size):
+        raise Refused(errors.IMAGE_DIMENSION)
+    return picture
+
+
+def decode(picture: Image.Image) -> Image.Image:
+    """A small RGB copy (see WORKING_SIDE) of the first frame, transparency over grey. Raises Refused."""
+    if picture.format in {"JPEG", "MPO"}:
+        picture.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+    needed = _decoded_bytes(picture)
+    if needed > DECODED_BYTES_LIMIT:
+        raise Refused(errors.IMAGE_FORMAT)
+    try:
+        if needed <= LARGE_BYTES:
+            return _shrink(picture)
+        with _one_large_picture:
+            return _shrink(picture)
+    except Exception as failure:  # decoders raise nearly anything on hostile bytes
+        raise Refused(errors.IMAGE_FORMAT) from failure
+
+
+def _identify(data: bytes) -> Image.Image:
+    """Like Image.open, but only the service's formats and without the process-wide size limit and warnings."""
+    prefix = data[:16]
+    for name in FORMATS[:-1]:  # the JPEG plugin answers for MPO
+        factory, accept = Image.OPEN[name]
+        accepted = accept is None or accept(prefix)
+        if not accepted or isinstance(accepted, str):
+            continue
+        try:
+            return factory(io.BytesIO(data), "")
+        except Exception:  # noqa: S112  (another plugin may read it; hostile headers raise anything)
+            continue
+    raise Refused(errors.IMAGE_FORMAT)
+
+
+def _decoded_bytes(picture: Image.Image) -> int:
+    pixels = picture.size[0] * picture.size[1]
+    if picture.info.get("progressive"):  # libjpeg keeps every coefficient, at full size
+        return 6 * pixels
+    if picture.format in {"WEBP", "ICO"}:  # the decoder holds canvases of its own
+        return 12 * pixels
+    return _BYTES_PER_PIXEL.get(picture.mode, 4) * pixels
+
+
+def _shrink(picture: Image.Image) -> Image.Image:
+    declared = picture.size
+    picture.load()
+    if picture.format == "ICO" and picture.size != declared:
+        raise ValueError("the frame is not the size the directory says")
+    factor = max(1, max(picture.size) // (2 * WORKING_SIDE))
+    if factor > 1 and picture.mode not in {"P", "1"}:
+        picture = picture.reduce(factor)
+    elif max(picture.size) > 4 * WORKING_SIDE:
+        picture.thumbnail((2 * WORKING_SIDE, 2 * WORKING_SIDE), Image.Resampling.NEAREST)
+    picture = _over_grey(picture)
+    picture.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    return picture
+
+
+def _over_grey(picture: Image.Image) -> Image.Image:
+    if picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        grey = Image.new("RGBA", picture.size, (128, 128, 128, 255))
+        picture = Image.alpha_composite(grey, picture)
+    elif picture.mode.startswith("I") or picture.mode == "F":
+        low, high = (float(v) for v in picture.getextrema())  # type: ignore[arg-type]
+        scale = 255 / max(high - low, 1)
+        picture = picture.convert("F").point(lambda value: value * scale - low * scale).convert("L")
+    return picture.convert("RGB")

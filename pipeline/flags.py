@@ -1,0 +1,92 @@
+"""From the command line to `PipelineOptions`: unknown flags and secrets are refused, by name."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from collections.abc import Iterator
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from ..transforms.endpoint.errors import ConfigurationError
+from .options import ImageAnalysisOptions
+
+_SECRET_FLAG = re.compile(r"--(\w*[-_])?(key|password|token|secret)$", re.IGNORECASE)
+
+
+def parse(argv: list[str], command: str = "run") -> PipelineOptions:
+    """The options of a command line.
+
+    Raises:
+      ConfigurationError: a flag is unknown, ambiguous or malformed, or would carry a secret.
+    """
+    _refuse_secrets(argv)
+    parser = _Parser(prog=f"image-analysis-beam {command}", add_help=False, allow_abbrev=False)
+    ImageAnalysisOptions._add_argparse_args(parser)
+    _print_help_if_asked(parser, argv)
+    for options in _beam_options():
+        options._add_argparse_args(_Lenient(parser))
+    _, unknown = parser.parse_known_args(argv)
+    if unknown:
+        _refuse_unknown(unknown[0], parser)
+    return PipelineOptions(argv)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors are exceptions: one line, no usage block."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise ConfigurationError(message, "see --help for what each flag takes", "correct the flag")
+
+
+class _Lenient:
+    """Adds the flags of Beam's many option classes, of which some share a name."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._parser = parser
+
+    def add_argument(self, *names: str, **settings: object) -> None:
+        try:
+            self._parser.add_argument(*names, **settings)  # type: ignore[arg-type]
+        except argparse.ArgumentError:
+            pass
+
+    def add_value_provider_argument(self, *names: str, **settings: object) -> None:
+        self.add_argument(*names, **settings)
+
+
+def _print_help_if_asked(parser: argparse.ArgumentParser, argv: list[str]) -> None:
+    if "--help" in argv or "-h" in argv:
+        parser.print_help()
+        print("\nBeam's own flags (--runner, --project, --temp_location, …) go through unchanged.")
+        raise SystemExit(0)
+
+
+def _beam_options() -> Iterator[type[PipelineOptions]]:
+    pending = list(PipelineOptions.__subclasses__())
+    while pending:
+        options = pending.pop()
+        pending.extend(options.__subclasses__())
+        if options is not ImageAnalysisOptions and options.__module__.startswith("apache_beam."):
+            yield options
+
+
+def _refuse_secrets(argv: list[str]) -> None:
+    for argument in argv:
+        name = argument.partition("=")[0]
+        if _SECRET_FLAG.match(name) and name != "--key_secret":
+            raise ConfigurationError(
+                name,
+                "a secret on the command line can be read by every user of this machine",
+                "export VISION_KEY, or use --key_secret",
+            )
+
+
+def _refuse_unknown(argument: str, parser: argparse.ArgumentParser) -> None:
+    name = argument.partition("=")[0]
+    known = [option for action in parser._actions for option in action.option_strings]
+    near = difflib.get_close_matches(name.replace("-", "_").replace("__", "--", 1), known, n=1, cutoff=0.6)
+    fix = f"did you mean {near[0]}?" if near else "see --help"
+    what = "unknown flag" if name.startswith("-") else "stray argument"
+    raise ConfigurationError(f"{what} {name}", "only flags of this job and of Beam are taken", fix)

@@ -1,0 +1,144 @@
+"""Every flag of the job, as Beam `PipelineOptions`: the same names are flags here and template parameters on Dataflow."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from ..transforms.endpoint.client import Timeouts
+from ..transforms.endpoint.request import DEFAULT_FEATURES_VERSION, DEFAULT_MODEL_VERSION, FEATURES
+from ..transforms.endpoint.settings import CallSettings
+from ..transforms.plan import REDRIVES
+
+AUTH = ("key", "entra", "token")
+_SETTINGS, _TIMEOUTS = CallSettings(), Timeouts()
+
+
+class ImageAnalysisOptions(PipelineOptions):
+    """The flags of this job; see `docs/flags.md`, which is generated from here."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
+        _add_input(parser.add_argument_group("What to analyze, and where to"))
+        _add_request(parser.add_argument_group("What to ask of every image"))
+        _add_endpoint(parser.add_argument_group("The endpoint, and who we are"))
+        _add_work(parser.add_argument_group("Which images are called"))
+        _add_calls(parser.add_argument_group("How calls are made"))
+
+
+def _add_input(group: Any) -> None:
+    group.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        help="pattern of lists of image URIs: .txt, .csv, .jsonl, .parquet; may be given more than once",
+    )
+    group.add_argument(
+        "--images", action="append", default=[], help="pattern of image files; may be given more than once"
+    )
+    group.add_argument("--uri_column", default="uri", help="column of the URI in .csv, .jsonl and .parquet lists")
+    group.add_argument(
+        "--output", help="folder of the tables, manifests and journal; runs of one folder know of each other"
+    )
+
+
+def _add_request(group: Any) -> None:
+    group.add_argument("--features", default="", help=f"comma-separated, of {','.join(FEATURES)}")
+    group.add_argument("--model_name", default="", help="a custom model, instead of features")
+    group.add_argument("--language", default="en", help="language of tags")
+    group.add_argument(
+        "--gender_neutral_caption", action="store_true", help="'person' for 'man' and 'woman' in captions"
+    )
+    group.add_argument(
+        "--smartcrops_aspect_ratios",
+        default="",
+        help="comma-separated width / height of smart crops, 0.75 to 1.8",
+    )
+    group.add_argument(
+        "--api_version",
+        default="",
+        help=f"default {DEFAULT_FEATURES_VERSION}, with a custom model {DEFAULT_MODEL_VERSION}",
+    )
+    group.add_argument("--model_version", default="latest", help="version of the service's model")
+
+
+def _add_endpoint(group: Any) -> None:
+    group.add_argument(
+        "--endpoint",
+        help="URL of the Azure AI Vision resource; default: the environment variable VISION_ENDPOINT",
+    )
+    group.add_argument(
+        "--auth",
+        choices=AUTH,
+        default="key",
+        help="key: a resource key from VISION_KEY or --key_secret; entra: a Microsoft Entra token; token: a short-lived token issued for the key",
+    )
+    group.add_argument("--key_secret", help="resource name of the key in Google Secret Manager, read on the workers")
+    group.add_argument("--token_issuer", help="with --auth token: URL that issues tokens; default: the endpoint")
+    group.add_argument(
+        "--allow_insecure_endpoint",
+        action="store_true",
+        help="allow plain http to another machine than this one",
+    )
+
+
+def _add_work(group: Any) -> None:
+    group.add_argument(
+        "--redrive",
+        choices=REDRIVES,
+        default="retryable",
+        help="which dead letters of earlier runs are called again",
+    )
+    group.add_argument("--max_redrives", type=int, default=3, help="how often one image is called again over all runs")
+    group.add_argument("--max_calls", type=int, help="call at most this many images in this run; the rest is deferred")
+    group.add_argument("--with_duplicates", action="store_true", help="write the table `duplicates`")
+
+
+def _add_calls(group: Any) -> None:
+    group.add_argument("--requests_per_second", type=float, help="rate of the whole job; default: found by trying")
+    group.add_argument(
+        "--worker_processes", type=int, help="processes that share the rate, where the runner does not tell"
+    )
+    group.add_argument("--max_in_flight", type=int, default=_SETTINGS.max_in_flight, help="calls at once, per process")
+    group.add_argument(
+        "--max_bytes_in_flight",
+        type=int,
+        default=_SETTINGS.max_bytes_in_flight,
+        help="image bytes held at once, per process",
+    )
+    group.add_argument("--batch_size", type=int, default=32, help="images that travel together to a worker")
+    group.add_argument(
+        "--call_deadline",
+        type=float,
+        default=_SETTINGS.call_deadline,
+        help="seconds for one image over all its attempts",
+    )
+    group.add_argument(
+        "--max_wait",
+        type=float,
+        default=_SETTINGS.max_wait,
+        help="longest pause in seconds that the service may ask for; more is a spent quota",
+    )
+    group.add_argument(
+        "--max_attempts",
+        type=int,
+        default=_SETTINGS.max_attempts,
+        help="attempts of one image against errors of the service",
+    )
+    group.add_argument(
+        "--ambiguous_retries",
+        type=int,
+        default=_SETTINGS.ambiguous_retries,
+        help="further attempts after one that may have been billed",
+    )
+    group.add_argument(
+        "--outage_patience",
+        type=float,
+        default=_SETTINGS.outage_patience,
+        help="seconds after which an outage ends the run",
+    )
+    group.add_argument("--connect_timeout", type=float, default=_TIMEOUTS.connect, help="seconds to connect")
+    group.add_argument("--read_timeout", type=float, default=_TIMEOUTS.read, help="seconds without a byte")
+    group.add_argument("--request_timeout", type=float, default=_TIMEOUTS.total, help="seconds for one HTTP exchange")

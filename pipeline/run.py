@@ -1,0 +1,94 @@
+"""`image-analysis-beam run`: one run of the job, from the command line to the exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import apache_beam as beam
+import pyarrow.parquet as pq
+
+from ..transforms import storage
+from ..transforms.account_run import AccountingError
+from ..transforms.endpoint.faults import FAULTS
+from ..transforms.layout import Layout, new_run_id
+from .flags import parse
+from .job import JobConfig, build, configure
+
+INCOMPLETE, ACCOUNTING_FAILED = 3, 4
+_WHAT_TO_DO = {
+    "outage": "run the same command again when the service is well",
+    "throttled": "run the same command again, with a lower --requests_per_second",
+    "over_budget": "run the same command again to go on",
+}
+
+
+def run(argv: list[str]) -> int:
+    """Runs the job; returns the exit code.
+
+    Raises:
+      ConfigurationError: a flag cannot work.
+    """
+    config = configure(parse(argv))
+    logging.getLogger().setLevel(logging.WARNING)
+    run_id, layout = new_run_id(), Layout(config.output)
+    if config.is_in_memory:
+        _say(f"run {run_id} in memory on this machine (runner {config.runner})")
+    dead_runs = layout.dead_runs(but=run_id)
+    if dead_runs:
+        _say(f"taking over the answers of {', '.join(dead_runs)}, which did not end")
+    layout.mark_started(run_id, local=config.runner != "DataflowRunner")
+    pipeline = beam.Pipeline(options=config.options)
+    build(pipeline, config, run_id, dead_runs)
+    try:
+        result = pipeline.run()
+        if config.runner == "DataflowRunner":
+            _say(f"submitted; the manifest will be {layout.manifest(run_id)}")
+            return 0
+        result.wait_until_finish()
+    except Exception as error:
+        if AccountingError.__name__ not in str(error):
+            raise
+        _say(f"image-analysis-beam: {str(error).strip().splitlines()[-1]}")
+        return ACCOUNTING_FAILED
+    return _report_end(config, storage.read_json(layout.manifest(run_id)))
+
+
+def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
+    print(summary(manifest))
+    print(f"tables: {config.output}/<table>/run={manifest['run_id']}/*.parquet")
+    if not manifest["complete"]:
+        for line in incomplete_lines(config.output, manifest):
+            _say(line)
+    return INCOMPLETE if not manifest["complete"] else 0
+
+
+def summary(manifest: dict[str, Any]) -> str:
+    """The run in one line."""
+    accounts, attempts = manifest["conservation"], manifest["calls"]["attempts"]
+    extra = f" (and {accounts['recovered_extra']} recovered)" if accounts["recovered_extra"] else ""
+    return (
+        f"{accounts['input']} images{extra}: {accounts['analyzed']} analyzed, {accounts['dead_letters']} dead letters, "
+        f"{accounts['deferred']} deferred, {accounts['skipped']} skipped, {accounts['duplicates']} duplicates; "
+        f"{attempts} calls made"
+    )
+
+
+def incomplete_lines(output: str, manifest: dict[str, Any]) -> list[str]:
+    """One line per reason for which images were deferred: what happened, and what to do."""
+    details: dict[str, str] = {}
+    for name in manifest["tables"]["deferred"]["files"]:
+        with storage.open_bytes(storage.join(output, name)) as file:
+            rows = pq.read_table(file, columns=["reason", "detail"])
+        for reason, detail in zip(rows["reason"].to_pylist(), rows["detail"].to_pylist(), strict=True):
+            details.setdefault(reason, detail)
+    lines = []
+    for reason, number in manifest["deferred"].items():
+        fix = _WHAT_TO_DO.get(reason) or (FAULTS[reason].fix if reason in FAULTS else "run the same command again")
+        lines.append(f"incomplete: {number} images deferred, {reason}: {details.get(reason, '')}; {fix}")
+    return lines
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

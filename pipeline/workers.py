@@ -1,0 +1,93 @@
+"""How many processes share the rate, and what each may have.
+
+`--requests_per_second R` is for the whole job. The processes do not talk to each other: each gets R / P, where P is the
+most that the runner may start, so that the sum never exceeds R.
+
+    runner                         P
+    in memory, multi-threading     1
+    in memory, multi-processing    direct_num_workers (0: the CPUs of this machine)
+    Dataflow                       max_num_workers x processes per VM (its vCPUs)
+    Flink, Spark                   parallelism
+    any                            --worker_processes, where given
+
+Where R is given and Dataflow's max_num_workers is not, it becomes the smallest number of workers that can carry R: a
+process with W calls in flight at L seconds each makes W / L calls a second (L = 1 s is on the safe side).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from typing import Any
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from ..transforms.endpoint.errors import ConfigurationError
+
+ASSUMED_LATENCY = 1.0
+DEFAULT_VCPUS = 2
+_IN_MEMORY = ("FnApiRunner", "BundleBasedDirectRunner", "PrismRunner", "")
+_VCPUS = re.compile(r"-(\d+)(?:-|$)")
+
+
+def rate_share(rate: float | None, processes: int) -> float | None:
+    """One process's share of the job's rate."""
+    return None if rate is None else rate / processes
+
+
+def workers_to_carry(rate: float, max_in_flight: int, processes_per_worker: int) -> int:
+    """The smallest number of Dataflow workers that can make `rate` calls a second."""
+    return max(1, math.ceil(rate * ASSUMED_LATENCY / (max_in_flight * processes_per_worker)))
+
+
+def processes_per_vm(machine_type: str | None, experiments: list[str]) -> int:
+    """Python processes that Dataflow starts on one VM: one per vCPU, unless told to start one."""
+    if "no_use_multiple_sdk_containers" in experiments:
+        return 1
+    match = _VCPUS.search(machine_type or "")
+    return int(match[1]) if match else DEFAULT_VCPUS
+
+
+def worker_processes(runner: str, options: PipelineOptions) -> int | None:
+    """The most processes that the runner may start; None where it does not tell."""
+    flags: dict[str, Any] = options.get_all_options()
+    if flags.get("worker_processes"):
+        return int(flags["worker_processes"])
+    if runner in _IN_MEMORY:
+        workers = int(flags.get("direct_num_workers") or os.cpu_count() or 1)
+        return workers if flags.get("direct_running_mode") == "multi_processing" else 1
+    if runner == "DataflowRunner":
+        most = flags.get("max_num_workers")
+        per_vm = processes_per_vm(flags.get("machine_type"), flags.get("experiments") or [])
+        return int(most) * per_vm if most else None
+    parallelism = int(flags.get("parallelism") or -1)
+    return parallelism if parallelism > 0 else None
+
+
+def share_of_rate(rate: float | None, max_in_flight: int, runner: str, options: PipelineOptions) -> float | None:
+    """One process's share; sets Dataflow's `max_num_workers` where a rate is given and it is not.
+
+    Raises:
+      ConfigurationError: a rate is given and nobody knows how many processes share it.
+    """
+    if rate is None:
+        return None
+    flags = options.get_all_options()
+    if runner == "DataflowRunner" and not flags.get("max_num_workers") and not flags.get("worker_processes"):
+        per_vm = processes_per_vm(flags.get("machine_type"), flags.get("experiments") or [])
+        options.view_as(_dataflow_options()).max_num_workers = workers_to_carry(rate, max_in_flight, per_vm)
+    processes = worker_processes(runner, options)
+    if processes is None:
+        raise ConfigurationError(
+            f"requests_per_second {rate:g} on {runner}",
+            "the rate is shared by the job's processes, and how many there are is not known",
+            "set --parallelism or --worker_processes",
+        )
+    return rate_share(rate, processes)
+
+
+def _dataflow_options() -> type[PipelineOptions]:
+    from apache_beam.options.pipeline_options import WorkerOptions
+
+    return WorkerOptions

@@ -1,0 +1,179 @@
+"""`AccountRun`: every input in exactly one place, or the run fails; then the manifest, whose presence is the commit.
+
+Counts come from the elements themselves, not from metrics, so that a retried bundle counts once. The manifest is
+written after every table; only then are the run's journal and what dead runs left removed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import apache_beam as beam
+
+from . import storage
+from .call_stats import latency_percentiles, timeline
+from .layout import Layout
+from .write_tables import WrittenFile
+
+MANIFEST_VERSION = 1
+
+
+class AccountingError(Exception):
+    """The outcomes do not add up to the input; the run is not committed."""
+
+
+class AccountRun(beam.PTransform):
+    """dict of PCollections -> PCollection with the manifest (a dict).
+
+    Takes `files` (of `WriteTables`), `counts` (dicts to add up), and by name the records that are counted:
+    `dead_letters` and `deferred`. Rows of `images` are counted from the files.
+
+    Args:
+      output: the output folder.
+      run_id: this run.
+      facts: what the manifest says besides: request, versions, settings. JSON only.
+      dead_runs: runs whose answers were taken over; their traces are removed after the commit.
+
+    Raises (when it runs):
+      AccountingError: input and outcomes differ.
+    """
+
+    def __init__(self, output: str, run_id: str, facts: Mapping[str, Any], dead_runs: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._commit = _Commit(Layout(output), run_id, dict(facts), list(dead_runs))
+
+    def expand(self, inputs: dict[str, beam.PCollection]) -> beam.PCollection:
+        partial = [
+            inputs["counts"],
+            inputs["dead_letters"]
+            | "CountDeadLetters" >> beam.Map(lambda letter: _one("dead_letters", letter.fault_class)),
+            inputs["deferred"] | "CountDeferred" >> beam.Map(lambda image: _one("deferred", image.reason)),
+        ]
+        counts = partial | beam.Flatten() | "Sum" >> beam.CombineGlobally(AddCounts())
+        return inputs["files"] | "Commit" >> beam.ParDo(self._commit, beam.pvalue.AsSingleton(counts))
+
+
+def _one(name: str, kind: str) -> dict[str, int]:
+    return {name: 1, f"{name}.{kind}": 1}
+
+
+class AddCounts(beam.CombineFn):
+    """Adds up dicts of numbers."""
+
+    def create_accumulator(self) -> Counter[str]:
+        return Counter()
+
+    def add_input(self, total: Counter[str], counts: Mapping[str, int]) -> Counter[str]:
+        total.update(counts)
+        return total
+
+    def merge_accumulators(self, accumulators: Iterable[Counter[str]]) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for counts in accumulators:
+            total.update(counts)
+        return total
+
+    def extract_output(self, total: Counter[str]) -> dict[str, int]:
+        return dict(total)
+
+
+class _Commit(beam.DoFn):
+    def __init__(
+        self,
+        layout: Layout,
+        run_id: str,
+        facts: dict[str, Any],
+        dead_runs: list[str],
+        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        self._layout, self._run_id, self._facts, self._dead_runs, self._now = (
+            layout,
+            run_id,
+            facts,
+            dead_runs,
+            now,
+        )
+
+    def process(self, files: list[WrittenFile], counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+        manifest = make_manifest(self._layout.output, self._run_id, self._facts, files, counts, self._now())
+        storage.write_json(self._layout.manifest(self._run_id), manifest)
+        tables = sorted({file.table for file in files})
+        for run in self._dead_runs:
+            self._layout.remove_traces(run, tables)
+        self._layout.remove_traces(self._run_id, [])
+        yield manifest
+
+
+def make_manifest(
+    output: str,
+    run_id: str,
+    facts: Mapping[str, Any],
+    files: Iterable[WrittenFile],
+    counts: Mapping[str, int],
+    now: datetime,
+) -> dict[str, Any]:
+    """The manifest of a run that adds up.
+
+    Raises:
+      AccountingError: it does not.
+    """
+    files = list(files)
+    conservation = _conservation(files, counts)
+    return {
+        "manifest_version": MANIFEST_VERSION,
+        "run_id": run_id,
+        **facts,
+        "committed_at": now.isoformat(timespec="seconds"),
+        "complete": conservation["deferred"] == 0,
+        "exit_status": 0 if conservation["deferred"] == 0 else 3,
+        "conservation": conservation,
+        "skipped": _named(counts, "skipped."),
+        "dead_letters": _named(counts, "dead_letters."),
+        "deferred": _named(counts, "deferred."),
+        "attempts": _named(counts, "attempts."),
+        "calls": {
+            "attempts": sum(_named(counts, "attempts.").values()),
+            "retries": counts.get("retries", 0),
+            "billed_units": counts.get("billed_units", 0),
+            "bytes_sent": counts.get("bytes_sent", 0),
+        },
+        "latency_seconds": latency_percentiles(dict(counts)),
+        "timeline": timeline(dict(counts)),
+        "unknown_fields": _named(counts, "unknown."),
+        "tables": _tables(output, files),
+    }
+
+
+def _conservation(files: list[WrittenFile], counts: Mapping[str, int]) -> dict[str, int]:
+    """Where every input went. `recovered_extra` are answers of a dead run that this input does not ask for."""
+    accounts = {
+        "input": counts.get("input", 0),
+        "recovered_extra": counts.get("recovered_extra", 0),
+        "analyzed": sum(file.rows for file in files if file.table == "images"),
+        "dead_letters": counts.get("dead_letters", 0),
+        "deferred": counts.get("deferred", 0),
+        "skipped": sum(_named(counts, "skipped.").values()),
+        "duplicates": counts.get("duplicates", 0),
+    }
+    came_in = accounts["input"] + accounts["recovered_extra"]
+    went_out = sum(accounts[name] for name in ("analyzed", "dead_letters", "deferred", "skipped", "duplicates"))
+    written = {table: sum(file.rows for file in files if file.table == table) for table in ("dead_letters", "deferred")}
+    if came_in != went_out or any(written[table] != accounts[table] for table in written):
+        raise AccountingError(f"the accounts do not add up: {accounts}, written: {written}; the run is not committed")
+    return accounts
+
+
+def _named(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    return {name[len(prefix) :]: counts[name] for name in sorted(counts) if name.startswith(prefix)}
+
+
+def _tables(output: str, files: list[WrittenFile]) -> dict[str, dict[str, Any]]:
+    tables: dict[str, dict[str, Any]] = {}
+    for file in files:
+        entry = tables.setdefault(file.table, {"rows": 0, "files": []})
+        entry["rows"] += file.rows
+        entry["files"].append(file.path.removeprefix(output).lstrip("/"))
+    return tables

@@ -1,0 +1,173 @@
+"""The one place where calls wait: for the window, the pacer and the breaker of this process.
+
+Callers queue in order; only the head of the queue sleeps towards a time, the others wait to become the head. So
+nobody stampedes when a pause ends, a change of rate counts at once, and every event that could free the head wakes it.
+Retries enter at the front: their deadlines are the nearest.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from time import monotonic
+
+from .breaker import Breaker, State
+from .pacer import Pacer
+
+REOPENING_JITTER = 0.1
+
+
+class Refused(Enum):
+    """Why a call may not start."""
+
+    TRIPPED = "tripped"
+    DEADLINE = "deadline"
+
+
+class Admission:
+    """Lets calls start. One per process, shared by its threads.
+
+    Args:
+      max_in_flight: calls at once at the most; the window opens from 1 as answers come.
+      requests_per_second: this process's share of the rate; None where the limit is unknown.
+      outage_patience: seconds until an outage counts as permanent.
+      clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        max_in_flight: int,
+        requests_per_second: float | None,
+        outage_patience: float,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._queue: deque[threading.Condition] = deque()
+        self._tripped = threading.Event()
+        self.pacer = Pacer(requests_per_second, clock())
+        self.breaker = Breaker(outage_patience)
+        self._max_in_flight = max_in_flight
+        self._window = 1
+        self._in_flight = 0
+        self._throttled_seconds = 0.0
+
+    @property
+    def tripped(self) -> bool:
+        """Whether a systemic fault has ended all calls of this process."""
+        return self._tripped.is_set()
+
+    def earliest(self, now: float) -> float:
+        """When the head of the queue may start: `now`, a later time, or infinity until something happens."""
+        opens_at = self.breaker.opens_at(now)
+        if self.breaker.state is State.TRIPPED:
+            return now
+        if self._in_flight >= self._window or (self.breaker.state is State.HALF_OPEN):
+            return opens_at if opens_at > now else float("inf")
+        return max(now, opens_at, self.pacer.next_slot(now))
+
+    def enter(self, deadline: float, *, retry: bool = False) -> Refused | None:
+        """Waits for leave to start a call; None is leave, to be given back by one of the reports."""
+        turn = threading.Condition(self._lock)
+        with self._lock:
+            if retry:
+                self._queue.appendleft(turn)
+            else:
+                self._queue.append(turn)
+            refused = self._wait(turn, deadline)
+            self._queue.remove(turn)
+            if refused is None:
+                now = self._clock()
+                self.breaker.admit(now)
+                self.pacer.take(now)
+                self._in_flight += 1
+            self._wake_head()
+        return refused
+
+    def answered(self, started: float) -> None:
+        """A call got an answer."""
+        with self._leaving():
+            now = self._clock()
+            self.breaker.answered(now, started)
+            self.pacer.answered(now)
+            self._window = min(self._window + 1, self._max_in_flight)
+
+    def throttled(self, started: float, wait: float | None) -> None:
+        """A call was refused for the rate; `wait` is the pause in seconds that was asked for, if any."""
+        with self._leaving():
+            now = self._clock()
+            self.breaker.throttled(now, started)
+            jitter = 1 + random.uniform(0, REOPENING_JITTER)
+            self.pacer.throttled(now, None if wait is None else wait * jitter)
+
+    def failed(self, started: float, first_failure: float | None, why: str) -> bool:
+        """A call failed as in an outage; returns whether it is one (then the image is not to blame)."""
+        with self._leaving():
+            self.breaker.failed(self._clock(), started, first_failure, why)
+            return self.breaker.state is not State.CLOSED
+
+    def trip(self, reason: str, detail: str, *, leaving: bool = True) -> None:
+        """A systemic fault: no call starts any more. `leaving` where a call in flight reports it."""
+        with self._leaving(int(leaving)):
+            self.breaker.trip(reason, detail)
+
+    def pause(self, seconds: float) -> None:
+        """Sleeps between two attempts of a call; a trip ends it."""
+        self._tripped.wait(seconds)
+
+    def take_throttled_seconds(self) -> int:
+        """Whole seconds that the head of the queue has waited for the pacer since the last call of this."""
+        with self._lock:
+            whole = int(self._throttled_seconds)
+            self._throttled_seconds -= whole
+        return whole
+
+    def _wait(self, turn: threading.Condition, deadline: float) -> Refused | None:
+        while True:
+            now = self._clock()
+            is_head = self._queue[0] is turn
+            start_at = self.earliest(now) if is_head else float("inf")
+            if self.breaker.state is State.TRIPPED:
+                self._tripped.set()
+                return Refused.TRIPPED
+            if now >= deadline:
+                return Refused.DEADLINE
+            if start_at <= now:
+                return None
+            timeout = min(start_at, deadline) - now
+            turn.wait(None if timeout == float("inf") else timeout)
+            if is_head and start_at != float("inf"):
+                self._throttled_seconds += self._clock() - now
+
+    def _leaving(self, calls: int = 1) -> _Leaving:
+        return _Leaving(self, calls)
+
+    def _left(self, calls: int) -> None:
+        self._in_flight -= calls
+        if self.breaker.state is State.TRIPPED:
+            self._tripped.set()
+            for turn in self._queue:
+                turn.notify()
+        else:
+            self._wake_head()
+
+    def _wake_head(self) -> None:
+        if self._queue:
+            self._queue[0].notify()
+
+
+class _Leaving:
+    """Holds the admission's lock; on the way out, gives places of the window back and wakes who may go on."""
+
+    def __init__(self, admission: Admission, calls: int) -> None:
+        self._admission, self._calls = admission, calls
+
+    def __enter__(self) -> None:
+        self._admission._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._admission._left(self._calls)
+        self._admission._lock.release()

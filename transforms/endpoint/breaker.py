@@ -1,0 +1,126 @@
+"""Is the service there at all? Tells an outage from the fault of single images.
+
+A pure state machine on given times. Closed, it lets calls pass. Open, it lets none pass for a cool-down that
+doubles; then half-open it lets one probe pass. Tripped, for good, it lets none pass any more.
+
+What counts as a sign of an outage is the first failure of an image, or a later one with no answer to anybody in between.
+An image that fails again while its neighbours are answered says something of itself only, so poison images at the end
+of a run, when nothing else is left to answer, never look like an outage.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+IN_A_ROW = 5
+WINDOW = 20
+FIRST_COOL_DOWN = 1.0
+LONGEST_COOL_DOWN = 30.0
+
+
+class State(Enum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+    TRIPPED = "tripped"
+
+
+class Breaker:
+    """One per process.
+
+    Args:
+      patience: seconds that an outage may last before it trips the breaker for good.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        self.state = State.CLOSED
+        self.reason = ""
+        self.detail = ""
+        self.openings = 0
+        self._failed_in_a_row = 0
+        self._recent: deque[bool] = deque(maxlen=WINDOW)
+        self._cool_down = FIRST_COOL_DOWN
+        self._open_until = 0.0
+        self._opened_at = 0.0
+        self._outage_since: float | None = None
+        self._throttled_since: float | None = None
+        self._last_answer = float("-inf")
+        self._last_failure = ""
+
+    def opens_at(self, now: float) -> float:
+        """When the next call may pass: `now`, a later time, or infinity while a probe is under way."""
+        self._lose_patience(now)
+        if self.state is State.OPEN and now < self._open_until:
+            return min(self._open_until, self._patience_ends())
+        return self._patience_ends() if self.state is State.HALF_OPEN else now
+
+    def admit(self, now: float) -> None:
+        """A call passes; from open, it is the probe."""
+        if self.state is State.OPEN:
+            self.state = State.HALF_OPEN
+
+    def answered(self, now: float, started: float) -> None:
+        """The service answered (also: refused an image for its own sake, or throttled)."""
+        self._last_answer = now
+        if self.state is State.TRIPPED or (self.state is not State.CLOSED and started < self._opened_at):
+            return
+        self.state = State.CLOSED
+        self._failed_in_a_row, self._cool_down, self._outage_since = 0, FIRST_COOL_DOWN, None
+        self._recent.append(True)
+
+    def failed(self, now: float, started: float, first_failure: float | None, why: str) -> None:
+        """An attempt failed in a way that an outage would explain.
+
+        Args:
+          started: when the attempt started.
+          first_failure: when the same image first failed, or None.
+          why: for the reason, should it become an outage.
+        """
+        self._last_failure = why
+        if self.state is State.HALF_OPEN and started >= self._opened_at:
+            self._open(now, self._cool_down * 2)
+        if self.state is not State.CLOSED or (first_failure is not None and self._last_answer > first_failure):
+            return
+        self._outage_since = now if self._failed_in_a_row == 0 else self._outage_since
+        self._failed_in_a_row += 1
+        self._recent.append(False)
+        if self._failed_in_a_row >= IN_A_ROW or self._half_failed():
+            self._open(now, FIRST_COOL_DOWN)
+
+    def throttled(self, now: float, started: float) -> None:
+        """The service refused for the rate: it is there, but nothing is answered for as long as this lasts."""
+        if self._throttled_since is None or self._last_answer > self._throttled_since:
+            self._throttled_since = now
+        answer, since = self._last_answer, self._throttled_since
+        self.answered(now, started)
+        self._last_answer = answer
+        if now - since > self.patience:
+            self.trip("throttled", f"nothing but throttling for {self.patience:g} s")
+
+    def trip(self, reason: str, detail: str) -> None:
+        """Nothing passes from now on; the first reason stays."""
+        if self.state is not State.TRIPPED:
+            self.state, self.reason, self.detail = State.TRIPPED, reason, detail
+
+    def _open(self, now: float, cool_down: float) -> None:
+        if self.state is State.CLOSED:
+            self.openings += 1
+        self.state = State.OPEN
+        self._opened_at = now
+        self._cool_down = min(cool_down, LONGEST_COOL_DOWN)
+        self._open_until = now + self._cool_down
+        self._recent.clear()
+        if self._outage_since is None:
+            self._outage_since = now
+
+    def _half_failed(self) -> bool:
+        return len(self._recent) == WINDOW and self._recent.count(False) * 2 >= WINDOW
+
+    def _patience_ends(self) -> float:
+        return (self._outage_since or 0.0) + self.patience
+
+    def _lose_patience(self, now: float) -> None:
+        if self.state in (State.OPEN, State.HALF_OPEN) and now >= self._patience_ends():
+            self.trip("outage", f"no answer for {self.patience:g} s; last: {self._last_failure}")

@@ -1,0 +1,203 @@
+"""Whose fault was it? The decision table of this package, and the one function that reads a reply by it.
+
+`FAULTS` is the table: one row per class of fault, with who is to blame, how the call goes on, and whether a
+later run may try again. `classify` finds the row for what came back; it matches on the status and the
+codes of the body, and looks at the message only where the service gives no code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple
+
+from .client import NoAnswer, NotSent, Reply
+from .retry_after import wait_asked_for
+
+
+class Retry(Enum):
+    """How the call goes on after a fault."""
+
+    NEVER = "never"
+    WAIT = "wait"  # until the service lets us, inside the call's deadline
+    BACKOFF = "backoff"  # few attempts, exponentially further apart
+    AMBIGUOUS = "ambiguous"  # may have been billed: at most `ambiguous_retries`
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of the decision table.
+
+    `systemic`: the next image would fare no better. `retryable`: a later run may succeed.
+    `fix`: what a person can do about it, for the last line of a run and for the report.
+    """
+
+    name: str
+    retry: Retry
+    systemic: bool
+    retryable: bool
+    fix: str
+
+
+def _table(*faults: Fault) -> dict[str, Fault]:
+    return {fault.name: fault for fault in faults}
+
+
+FAULTS = _table(
+    # name, in this run, systemic, in a later run, what to do
+    Fault("invalid_uri", Retry.NEVER, False, False, "correct the URI in the list"),
+    Fault("unreadable_image", Retry.NEVER, False, True, "check that the file exists and may be read"),
+    Fault("invalid_image", Retry.NEVER, False, False, "convert or resize the image to what the service accepts"),
+    Fault("rejected_image", Retry.NEVER, False, False, "see the message of the service for this image"),
+    Fault(
+        "rejected_request",
+        Retry.NEVER,
+        True,
+        False,
+        "correct the features, language, ratios or region of the request",
+    ),
+    Fault("unauthorized", Retry.NEVER, True, False, "check VISION_KEY and that it belongs to the --endpoint"),
+    Fault(
+        "unknown_model",
+        Retry.NEVER,
+        True,
+        False,
+        "check --model_name and that the model lives in this resource",
+    ),
+    Fault("unknown_endpoint", Retry.NEVER, True, False, "check the host of --endpoint"),
+    Fault("retired_version", Retry.NEVER, True, False, "use an --api_version that is still served"),
+    Fault(
+        "quota_spent",
+        Retry.NEVER,
+        True,
+        True,
+        "wait for the quota to be replenished, or raise it, then run again",
+    ),
+    Fault("throttled", Retry.WAIT, False, True, "run again, with a lower --requests_per_second"),
+    Fault("service_error", Retry.BACKOFF, False, True, "run again when the service is well"),
+    Fault(
+        "unreachable",
+        Retry.BACKOFF,
+        False,
+        True,
+        "check the network and the host of --endpoint, then run again",
+    ),
+    Fault("unanswered", Retry.AMBIGUOUS, False, True, "run again; the call may have been billed"),
+    Fault("malformed_response", Retry.NEVER, False, False, "see the body; a proxy may stand in between"),
+)
+
+# Faults in which nothing shows that the service works at all: in a row they are an outage.
+OUTAGE_FAULTS = frozenset({"service_error", "unreachable", "unanswered"})
+
+_STATUS = {
+    401: "unauthorized",
+    403: "unauthorized",
+    407: "unauthorized",
+    408: "service_error",
+    410: "retired_version",
+    429: "throttled",
+}
+_REQUEST_CODES = frozenset({"NotSupportedVisualFeature", "NotSupportedLanguage", "BadArgument", "OperationBlocked"})
+# Told apart from "this image" by nothing but the message: code InvalidRequest, no inner code.
+_REQUEST_MESSAGE = re.compile(r"not supported in this region|Either 'features' or 'model-name'", re.IGNORECASE)
+_QUOTA = re.compile(r"quota", re.IGNORECASE)
+
+
+class Verdict(NamedTuple):
+    """What one attempt came to. `fault` is None for an answer; `wait` is what the service asked for, in seconds."""
+
+    fault: Fault | None
+    message: str = ""
+    code: str | None = None
+    inner_code: str | None = None
+    wait: float | None = None
+
+
+class _Error(NamedTuple):
+    code: str | None
+    inner_code: str | None
+    message: str
+
+
+def classify(result: Reply | NotSent | NoAnswer, *, custom_model: bool, max_wait: float, now: float) -> Verdict:
+    """Reads what came back from one attempt.
+
+    Args:
+      result: the reply, or why there is none.
+      custom_model: whether the request named a model (a 404 then means the model).
+      max_wait: the longest wait in seconds that is a throttle; a longer one is a spent quota.
+      now: Unix time in seconds, for `Retry-After` dates.
+    """
+    if isinstance(result, NotSent):
+        return Verdict(FAULTS["unreachable"], str(result))
+    if isinstance(result, NoAnswer):
+        return Verdict(FAULTS["unanswered"], str(result))
+    if result.status == 200:
+        return _read_answer(result)
+    error = _read_error(result)
+    wait = wait_asked_for(result.headers, error.message, now)
+    name = _fault_name(result, error, wait, custom_model, max_wait)
+    return Verdict(FAULTS[name], error.message, error.code, error.inner_code, wait)
+
+
+def _fault_name(reply: Reply, error: _Error, wait: float | None, custom_model: bool, max_wait: float) -> str:
+    status = reply.status
+    if status == 429 or (status == 503 and wait is not None):
+        return "quota_spent" if wait is not None and wait > max_wait else "throttled"
+    if status == 403 and (wait is not None or _QUOTA.search(f"{error.code} {error.message}")):
+        return "quota_spent"
+    if status == 400:
+        return "rejected_request" if _blames_request(error) else "rejected_image"
+    if status == 404:
+        return "unknown_model" if custom_model else "unknown_endpoint"
+    if status in _STATUS:
+        return _STATUS[status]
+    if status >= 500:
+        return "service_error"
+    return "rejected_image" if status > 400 else "unknown_endpoint"
+
+
+def _blames_request(error: _Error) -> bool:
+    if error.inner_code or error.code in _REQUEST_CODES:
+        return not _REQUEST_CODES.isdisjoint({error.code, error.inner_code})
+    return bool(_REQUEST_MESSAGE.search(error.message))
+
+
+def _read_error(reply: Reply) -> _Error:
+    """Code, inner code and message of any of the service's and gateway's envelopes, or the start of the body."""
+    try:
+        body: Any = json.loads(reply.body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        return _Error(None, None, f"HTTP {reply.status}: {reply.body[:200].decode('utf-8', 'replace').strip()}")
+    error = body.get("error", body)
+    if not isinstance(error, dict):
+        return _Error(None, None, f"HTTP {reply.status}: {str(error)[:200]}")
+    inner = error.get("innererror")
+    inner = inner if isinstance(inner, dict) else {}
+    message = _text(error.get("message")) or f"HTTP {reply.status}"
+    if _text(inner.get("message")) and inner["message"] != message:
+        message = f"{message} {inner['message']}"
+    return _Error(_text(error.get("code")), _text(inner.get("code")), message[:2000])
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+
+
+def _read_answer(reply: Reply) -> Verdict:
+    """A 200 is an answer if it is a JSON object with the image's size; `schemas.flatten` reads the rest strictly."""
+    try:
+        body: Any = json.loads(reply.body.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        return Verdict(FAULTS["malformed_response"], f"the answer is not JSON: {error}")
+    metadata = body.get("metadata") if isinstance(body, dict) else None
+    if not isinstance(metadata, dict):
+        return Verdict(FAULTS["malformed_response"], "the answer has no metadata")
+    for side in ("width", "height"):
+        if type(metadata.get(side)) is not int:
+            return Verdict(FAULTS["malformed_response"], f"metadata.{side} is not an integer")
+    return Verdict(None)

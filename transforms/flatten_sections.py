@@ -1,0 +1,84 @@
+"""`FlattenSections`: answers become rows of the section tables, or dead letters where they are not the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from ..schemas import Rejection, flatten
+from ..schemas.outcomes import DeadLetter
+from .endpoint.call import MAX_DEAD_LETTER_BODY
+
+DEAD_LETTERS, UNKNOWN_FIELDS, TABLES = "dead_letters", "unknown_fields", "tables"
+
+
+class FlattenSections(beam.PTransform):
+    """PCollection of `pa.Table` (schema of `responses`) -> dict of PCollections.
+
+    `tables`: `(table name, pa.Table)`, of every section table and of `responses` itself.
+    `dead_letters`: `DeadLetter`, class `malformed_response`, one per answer that is not the contract.
+    `unknown_fields`: dict of JSON path -> count.
+
+    Args:
+      run_id: stamped on the rows; answers taken over from a run that died become this run's.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self._run_id = run_id
+
+    def expand(self, responses: beam.PCollection) -> dict[str, beam.PCollection]:
+        outputs = responses | beam.ParDo(_Flatten(self._run_id)).with_outputs(DEAD_LETTERS, UNKNOWN_FIELDS, main=TABLES)
+        return {name: outputs[name] for name in (TABLES, DEAD_LETTERS, UNKNOWN_FIELDS)}
+
+
+class _Flatten(beam.DoFn):
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+
+    def process(self, responses: pa.Table) -> Iterator[Any]:
+        flattened = flatten(_stamp(responses, self._run_id))
+        yield "responses", flattened.accepted
+        for name, table in flattened.tables.items():
+            if table.num_rows:
+                yield name, table
+        for rejection in flattened.rejected:
+            yield beam.pvalue.TaggedOutput(DEAD_LETTERS, _dead_letter(responses, rejection, self._run_id))
+        if flattened.unknown_fields:
+            yield beam.pvalue.TaggedOutput(UNKNOWN_FIELDS, dict(flattened.unknown_fields))
+
+
+def _stamp(responses: pa.Table, run_id: str) -> pa.Table:
+    index = responses.schema.get_field_index("run_id")
+    field = responses.schema.field(index)
+    return responses.set_column(index, field, pa.array([run_id] * responses.num_rows, field.type))
+
+
+def _dead_letter(responses: pa.Table, rejection: Rejection, run_id: str) -> DeadLetter:
+    row: dict[str, Any] = responses.slice(rejection.row, 1).to_pylist()[0]
+    analyzed_at: datetime = row["analyzed_at"]
+    return DeadLetter(
+        image_id=row["image_id"],
+        image_uri=row["image_uri"],
+        fault_class="malformed_response",
+        http_status=200,
+        code=None,
+        inner_code=None,
+        message=f"{rejection.path}: {rejection.message}",
+        retryable=False,
+        maybe_billed=row["maybe_billed"],
+        attempts=row["attempts"],
+        first_attempt_at=analyzed_at,
+        last_attempt_at=analyzed_at,
+        request_id=row["request_id"],
+        region=row["region"],
+        billed_units=row["billed_units"],
+        fingerprint=row["fingerprint"],
+        redrive_count=row["redrive_count"],
+        body=row["body"][:MAX_DEAD_LETTER_BODY],
+        run_id=run_id,
+    )

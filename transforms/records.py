@@ -1,0 +1,58 @@
+"""From single records (dead letters, deferred images) to Arrow tables of a thousand rows: fewer, larger elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from ..schemas import TABLES
+
+ROWS = 1000
+
+TableRows = tuple[str, pa.Table]
+
+
+def at_end_of_bundle(value: Any) -> WindowedValue:
+    """What `finish_bundle` has to emit a value as, in a batch pipeline."""
+    return WindowedValue(value, GlobalWindow().max_timestamp(), (GlobalWindow(),))
+
+
+class RecordsToTables(beam.PTransform):
+    """PCollection of records of one table -> PCollection of `(table name, pa.Table)`.
+
+    Args:
+      table: a record table of `schemas.TABLES`: `responses`, `dead_letters`, `deferred` or `duplicates`.
+    """
+
+    def __init__(self, table: str) -> None:
+        super().__init__()
+        self._table = table
+
+    def expand(self, records: beam.PCollection) -> beam.PCollection:
+        return records | beam.ParDo(_CollectRows(self._table))
+
+
+class _CollectRows(beam.DoFn):
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    def start_bundle(self) -> None:
+        self._rows: list[Any] = []
+
+    def process(self, record: Any) -> Iterator[TableRows]:
+        self._rows.append(record)
+        if len(self._rows) >= ROWS:
+            yield self._take()
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        if self._rows:
+            yield at_end_of_bundle(self._take())
+
+    def _take(self) -> TableRows:
+        rows, self._rows = self._rows, []
+        return self._table, TABLES[self._table].to_table(rows)

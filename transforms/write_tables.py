@@ -1,0 +1,137 @@
+"""`WriteTables`: Arrow tables of many kinds into Parquet, one partition per run, row groups of a useful size.
+
+Why not Beam's `WriteToParquetBatched`: it makes at least one row group of every table it gets, takes one sink (six
+steps) per table, and does not say which files it wrote, while the manifest has to name them. Files are staged by the
+bundles, and only those of bundles that Beam committed are renamed into place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..schemas import PARQUET_WRITE_OPTIONS, TABLES
+from . import storage
+from .layout import Layout
+from .records import TableRows, at_end_of_bundle
+
+ROW_GROUP_ROWS = 100_000
+ROW_GROUP_BYTES = 64 * 1024 * 1024
+FILE_ROWS = 5_000_000
+
+
+class WrittenFile(NamedTuple):
+    """A file of a table: its path, and how many rows it holds."""
+
+    table: str
+    path: str
+    rows: int
+
+
+class WriteTables(beam.PTransform):
+    """PCollection of `(table name, pa.Table)` -> PCollection with one list of `WrittenFile`.
+
+    Every table of `tables` is written: one without rows as a file of its schema.
+
+    Args:
+      output: the output folder.
+      run_id: the partition.
+      tables: names of `schemas.TABLES`.
+    """
+
+    def __init__(self, output: str, run_id: str, tables: Iterable[str]) -> None:
+        super().__init__()
+        self._layout, self._run_id, self._tables = Layout(output), run_id, list(tables)
+
+    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+        staged = rows | "Stage" >> beam.ParDo(_Stage(self._layout.staging(self._run_id)))
+        start = rows.pipeline | "EvenIfEmpty" >> beam.Create([(None, None)], reshuffle=False)
+        return (
+            (start, staged)
+            | beam.Flatten()
+            | "Committed" >> beam.GroupByKey()
+            | "Publish" >> beam.MapTuple(lambda _, files: publish(self._layout, self._run_id, self._tables, files))
+        )
+
+
+class TableFile:
+    """Gathers the rows of one table and writes them as row groups of one Parquet file.
+
+    Args:
+      table: the table's name.
+      path: where it is staged.
+    """
+
+    def __init__(self, table: str, path: str) -> None:
+        self.table, self.path, self.rows = table, path, 0
+        self._schema = TABLES[table].schema
+        self._held: list[pa.Table] = []
+        self._held_rows = self._held_bytes = 0
+        self._file = storage.create(path)
+        self._writer = pq.ParquetWriter(self._file, self._schema, **PARQUET_WRITE_OPTIONS)
+
+    def add(self, table: pa.Table) -> None:
+        self._held.append(table)
+        self._held_rows += table.num_rows
+        self._held_bytes += table.nbytes
+        self.rows += table.num_rows
+        if self._held_rows >= ROW_GROUP_ROWS or self._held_bytes >= ROW_GROUP_BYTES:
+            self._write_row_group()
+
+    def close(self) -> WrittenFile:
+        self._write_row_group()
+        self._writer.close()
+        self._file.close()
+        return WrittenFile(self.table, self.path, self.rows)
+
+    def _write_row_group(self) -> None:
+        if self._held_rows:
+            self._writer.write_table(pa.concat_tables(self._held), row_group_size=self._held_rows)
+        self._held, self._held_rows, self._held_bytes = [], 0, 0
+
+
+class _Stage(beam.DoFn):
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def start_bundle(self) -> None:
+        self._open: dict[str, TableFile] = {}
+
+    def process(self, element: TableRows) -> Iterator[tuple[None, WrittenFile]]:
+        name, table = element
+        if name not in self._open:
+            self._open[name] = TableFile(name, storage.join(self._folder, f"{name}-{uuid4().hex}.parquet"))
+        self._open[name].add(table)
+        if self._open[name].rows >= FILE_ROWS:
+            yield None, self._open.pop(name).close()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for file in self._open.values():
+            yield at_end_of_bundle((None, file.close()))
+
+
+def publish(
+    layout: Layout, run_id: str, tables: Iterable[str], staged: Iterable[WrittenFile | None]
+) -> list[WrittenFile]:
+    """Moves staged files into the run's partitions; doing it again does no harm."""
+    by_table: dict[str, list[WrittenFile]] = {name: [] for name in tables}
+    for file in filter(None, staged):
+        by_table[file.table].append(file)
+    published = []
+    for name, files in by_table.items():
+        folder = layout.partition(name, run_id)
+        total = max(1, len(files))
+        for number, file in enumerate(sorted(files, key=lambda file: file.path)):
+            path = storage.join(folder, f"{name}-{number:05d}-of-{total:05d}.parquet")
+            storage.rename(file.path, path)
+            published.append(file._replace(path=path))
+        if not files:
+            path = storage.join(folder, f"{name}-00000-of-00001.parquet")
+            storage.write_table(path, TABLES[name].schema.empty_table())
+            published.append(WrittenFile(name, path, 0))
+    return published
