@@ -5,9 +5,9 @@ simulation in `docs/scaling.md` drives it on a clock of its own.
 
 With a ceiling R, slots are 1 / (0.99 R) apart: a service that counts over a sliding second would refuse every other
 call at exactly R, because of jitter on the way. A refusal (429) multiplies the rate by 0.75, at most once a second;
-answers bring it back within seconds to just under where the refusal came, and then up slowly.
+answers bring it back within a second to just under where the refusal came, and then up, slowly at first.
 
-Without a ceiling the rate starts at 5/s and doubles each second until the first refusal. From then on, the rate the
+Without a ceiling the rate starts at 8/s and doubles each second until the first refusal. From then on, the rate the
 service was seen to bear (answers in the second before the refusal) is what it returns to.
 """
 
@@ -20,9 +20,9 @@ LATE = 0.005  # a start this late (seconds) does not shift the slots behind it
 CUT = 0.75
 CUT_EVERY = 1.0
 SAFE = 0.97  # of the rate at which the last refusal came: recovery is fast below it
-RECOVERY = 0.10  # of the safe rate, per second, below it
-CREEP = 0.004  # of the rate, per second, above it
-START = 5.0
+RECOVERY = 0.5  # of the safe rate, per second, below it
+CREEP = 4e-5  # of the rate, per second, above it, for each second since the last refusal
+START = 8.0
 FLOOR = 0.05
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # where a refusal names no wait
 
@@ -42,7 +42,7 @@ class Pacer:
         self._next_slot = now
         self._closed_until = now
         self._adapted_at = now
-        self._cut_at = float("-inf")
+        self._cut_at = now - CUT_EVERY
         self._answered: deque[float] = deque()
         self._pause = FIRST_PAUSE
 
@@ -88,7 +88,7 @@ class Pacer:
         elif self.rate < self._safe:
             self.rate = min(self.rate + RECOVERY * self._safe * elapsed, self._safe)
         else:
-            self.rate *= 1 + CREEP * elapsed
+            self.rate *= 1 + CREEP * (now - self._cut_at) * elapsed
         self.rate = min(self.rate, self.ceiling)
 
     def _forget(self, now: float) -> None:

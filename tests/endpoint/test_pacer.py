@@ -1,0 +1,111 @@
+"""The pacer on a clock of its own: no second holds more than the ceiling, and the rate finds its way."""
+
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from image_analysis_beam.transforms.endpoint.pacer import Pacer
+
+
+class Limited:
+    """A service that accepts `limit` calls in any sliding second, on the pacer's clock."""
+
+    def __init__(self, limit):
+        self.limit, self.accepted, self.refused = limit, deque(), 0
+        self.total = 0
+
+    def accepts(self, now):
+        while self.accepted and self.accepted[0] <= now - 1:
+            self.accepted.popleft()
+        if len(self.accepted) >= self.limit:
+            self.refused += 1
+            return False
+        self.accepted.append(now)
+        self.total += 1
+        return True
+
+
+def drive(pacer, service, until, now=0.0, wait=1.0):
+    """Starts a call at every slot until `until`; returns the number of calls accepted after two seconds."""
+    early = 0
+    while now < until:
+        now = max(now, pacer.next_slot(now))
+        pacer.take(now)
+        if service.accepts(now):
+            pacer.answered(now)
+        else:
+            pacer.throttled(now, wait)
+        if now < 2:
+            early = service.total
+    return service.total - early
+
+
+@given(
+    st.floats(0.2, 500),
+    st.lists(st.tuples(st.floats(0, 0.5), st.sampled_from(["answered", "throttled", "nothing"])), max_size=300),
+)
+def test_no_second_exceeds_the_ceiling(rate, events):
+    pacer, now, starts = Pacer(rate, 0.0), 0.0, []
+    for idle, event in events:
+        now = max(now + idle, pacer.next_slot(now + idle))
+        pacer.take(now)
+        starts.append(now)
+        if event == "answered":
+            pacer.answered(now)
+        elif event == "throttled":
+            pacer.throttled(now, idle)
+    for first, start in enumerate(starts):
+        assert sum(start <= other < start + 1 for other in starts[first:]) <= max(1, int(rate) + 1)
+
+
+@pytest.mark.parametrize("limit", [30, 50, 400])
+def test_a_given_rate_is_used_and_never_refused(limit):
+    service = Limited(limit)
+    accepted = drive(Pacer(limit, 0.0), service, until=60)
+    assert service.refused == 0
+    assert accepted >= 0.98 * limit * 58
+
+
+@pytest.mark.parametrize("limit", [10, 30, 50, 200])
+def test_an_unknown_limit_is_found(limit):
+    service = Limited(limit)
+    accepted = drive(Pacer(None, 0.0), service, until=60)
+    assert accepted >= 0.90 * limit * 58
+    assert service.refused <= 0.03 * service.total
+
+
+def test_refusals_cut_the_rate_once_a_second():
+    pacer = Pacer(100, 0.0)
+    before = pacer.rate
+    for now in (10.0, 10.1, 10.2):
+        pacer.throttled(now, 0.0)
+    assert pacer.rate == pytest.approx(before * 0.75)
+    pacer.throttled(11.0, 0.0)
+    assert pacer.rate < before * 0.75
+
+
+def test_a_pause_closes_for_everyone():
+    pacer = Pacer(100, 0.0)
+    pacer.throttled(5.0, 30.0)
+    assert pacer.next_slot(5.0) == 35.0
+
+
+def test_without_a_named_wait_pauses_grow_and_answers_reset_them():
+    pacer = Pacer(100, 0.0)
+    pauses = []
+    for now in (10.0, 20.0, 30.0):
+        pacer.throttled(now, None)
+        pauses.append(pacer.next_slot(now) - now)
+    assert pauses == [1.0, 2.0, 4.0]
+    pacer.answered(40.0)
+    pacer.throttled(50.0, None)
+    assert pacer.next_slot(50.0) == 51.0
+
+
+def test_the_rate_comes_back():
+    pacer, service = Pacer(50, 0.0), Limited(10_000)
+    pacer.throttled(0.0, 0.0)
+    drive(pacer, service, until=120)
+    assert pacer.rate == pacer.ceiling
