@@ -86,16 +86,10 @@ IMAGE_FORMAT = invalid("Image format is not valid", ("InvalidImageFormat", "Imag
 NO_FEATURES = invalid("Either 'features' or 'model-name' needs to be specified in the query parameter.")
 VISUAL_FEATURE = bad_query("NotSupportedVisualFeature", "Specified feature type is not valid")
 LANGUAGE = bad_query("NotSupportedLanguage", "The input language is not supported")
-ASPECT_RATIO = bad_query(
-    "BadArgument", "'smartcrops-aspect-ratios' aspect ratio is not in allowed range [0.75 to 1.8]"
-)
+ASPECT_RATIO = bad_query("BadArgument", "'smartcrops-aspect-ratios' aspect ratio is not in allowed range [0.75 to 1.8]")
 OPERATION_BLOCKED = Refusal(400, "OperationBlocked", "The operation is blocked for this resource.")
-NOT_SUPPORTED_IMAGE = invalid(
-    "The image is not supported", ("NotSupportedImage", "The image is not supported")
-)
-VERSION_MISSING = Refusal(
-    400, "ApiVersionUnspecified", "An API version is required, but was not specified."
-)
+NOT_SUPPORTED_IMAGE = invalid("The image is not supported", ("NotSupportedImage", "The image is not supported"))
+VERSION_MISSING = Refusal(400, "ApiVersionUnspecified", "An API version is required, but was not specified.")
 
 UNAUTHORIZED = gateway(401, ACCESS_DENIED, reason="PermissionDenied")
 WRONG_TIER = gateway(
@@ -118,9 +112,7 @@ GONE = gateway(410, "The requested API version has been retired and is no longer
 TOO_LARGE = gateway(413, "Request body is too large.")
 UNSUPPORTED_MEDIA = gateway(415, "Unsupported media type.")
 INTERNAL = Refusal(500, "InternalServerError", "Internal server error.")
-BAD_GATEWAY = Refusal(
-    502, "502", "Bad Gateway", layer="gateway", raw=("text/html; charset=utf-8", PROXY_PAGE)
-)
+BAD_GATEWAY = Refusal(502, "502", "Bad Gateway", layer="gateway", raw=("text/html; charset=utf-8", PROXY_PAGE))
 UNAVAILABLE = Refusal(503, "ServiceUnavailable", "The service is unavailable.")
 GATEWAY_TIMEOUT = gateway(504, "The gateway timed out waiting for the service.")
 

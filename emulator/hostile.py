@@ -1,4 +1,4 @@
-"""Replaces the words of an answer by text that breaks careless readers: markup, quotes, right-to-left, emoji, length."""
+"""Text that breaks careless readers, in place of an answer's words: markup, quotes, right-to-left, emoji, length."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ LONG_TEXT_LENGTH = 10_000
 def make_hostile(sections: Sections) -> Sections:
     """The same boxes and confidences under hostile texts; the first dense caption still equals the caption."""
     long_text = (FRAGMENTS[0] + "x" * LONG_TEXT_LENGTH)[:LONG_TEXT_LENGTH]
-    dense = [
-        (long_text if i == 0 else _text(i), sure, box) for i, (_, sure, box) in enumerate(sections.dense_captions)
-    ]
+    dense = [(long_text if i == 0 else _text(i), sure, box) for i, (_, sure, box) in enumerate(sections.dense_captions)]
     return replace(
         sections,
         caption=(long_text, sections.caption[1]),

@@ -33,15 +33,20 @@ GPU_REGIONS = frozenset(
         "korea central",
     }
 )
+# fmt: off
 LANGUAGES = frozenset(
-    "ar az bg bs ca cs cy da de el en es et eu fi fr ga gl he hi hr hu id it ja kk ko lt lv mk ms nb nl pl prs "
-    "pt-br pt pt-pt ro ru sk sl sr-cryl sr-latn sv th tr uk vi zh zh-hans zh-hant".split()
+    {
+        "ar", "az", "bg", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "es", "et", "eu", "fi",
+        "fr", "ga", "gl", "he", "hi", "hr", "hu", "id", "it", "ja", "kk", "ko", "lt", "lv", "mk",
+        "ms", "nb", "nl", "pl", "prs", "pt-br", "pt", "pt-pt", "ro", "ru", "sk", "sl", "sr-cryl",
+        "sr-latn", "sv", "th", "tr", "uk", "vi", "zh", "zh-hans", "zh-hant",
+    }
 )
+# fmt: on
 SMALLEST_RATIO, LARGEST_RATIO = 0.75, 1.8
 MODEL_VERSION = re.compile(r"(latest|\d{4}-\d{2}-\d{2})(-preview)?")
 MODEL_VERSION_FORMAT = (
-    "Model version format is invalid. Please use the following format: 'latest' or 'YYYY-MM-DD' or "
-    "'YYYY-MM-DD-preview'"
+    "Model version format is invalid. Please use the following format: 'latest' or 'YYYY-MM-DD' or 'YYYY-MM-DD-preview'"
 )
 
 _FEATURE_BY_NAME = {name.lower(): name for name in FEATURES}

@@ -30,10 +30,11 @@ def answer(sections: Sections, query: Query, no_text: str, detector: bool) -> Js
     model = query.version if query.preview else "2023-10-01"  # both GA versions were seen to answer with this
     reply: Json = {"modelVersion": f"{model}-emulator", "metadata": size}
     for feature in query.features:
-        name, form = _SECTIONS[feature]
-        reply[name] = form(sections)
-    if "read" in query.features:
-        reply["readResult"] = _preview_read(sections) if query.preview else _ga_read(sections.lines, no_text)
+        if feature == "read":
+            reply["readResult"] = _preview_read(sections) if query.preview else _ga_read(sections.lines, no_text)
+        else:
+            name, form = _SECTIONS[feature]
+            reply[name] = form(sections)
     return reply
 
 
@@ -95,9 +96,7 @@ def _ga_read(lines: list[Line], no_text: str) -> Json:
 
 
 def _ga_line(line: Line) -> Json:
-    words = [
-        {"text": w.text, "boundingPolygon": _points(w.polygon), "confidence": w.confidence} for w in line.words
-    ]
+    words = [{"text": w.text, "boundingPolygon": _points(w.polygon), "confidence": w.confidence} for w in line.words]
     return {"text": line.text, "boundingPolygon": _points(line.polygon), "words": words}
 
 

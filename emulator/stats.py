@@ -83,11 +83,9 @@ class Stats:
         if call.outcome == "429":
             self._second(self.clock()).throttled += 1
 
-    def reset(self) -> None:
-        """Starts counting anew; calls in flight stay in flight."""
-        in_flight = self.in_flight
-        self.__init__(self.clock)  # type: ignore[misc]
-        self.in_flight = self.peak_in_flight = in_flight
+    def fresh(self) -> Stats:
+        """New counts from now on; calls in flight stay in flight."""
+        return Stats(self.clock, in_flight=self.in_flight, peak_in_flight=self.in_flight)
 
     def report(self, with_images: bool) -> dict[str, Any]:
         """JSON-ready; `per_second` is keyed by whole seconds since the start or the last reset."""

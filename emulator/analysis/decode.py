@@ -21,7 +21,7 @@ from .. import errors
 from ..errors import Refused
 
 SMALLEST_SIDE, LARGEST_SIDE = 50, 16_000
-WORKING_SIDE = 256
+WORKING_SIDE = 192
 """Analysis looks at a copy whose longer side is at most this many pixels."""
 DECODED_BYTES_LIMIT = 384 * 2**20
 """A picture whose pixels would take more memory than this is refused as a decompression bomb."""
@@ -52,18 +52,18 @@ def open_picture(data: bytes) -> Image.Image:
     return picture
 
 
-def decode(picture: Image.Image) -> Image.Image:
-    """A small RGB copy (see WORKING_SIDE) of the first frame, transparency over grey. Raises Refused."""
+def decode(picture: Image.Image, side: int = WORKING_SIDE) -> Image.Image:
+    """An RGB copy of the first frame, neither side above `side`, transparency over grey. Raises Refused."""
     if picture.format in {"JPEG", "MPO"}:
-        picture.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+        picture.draft("RGB", (side, side))
     needed = _decoded_bytes(picture)
     if needed > DECODED_BYTES_LIMIT:
         raise Refused(errors.IMAGE_FORMAT)
     try:
         if needed <= LARGE_BYTES:
-            return _shrink(picture)
+            return _shrink(picture, side)
         with _one_large_picture:
-            return _shrink(picture)
+            return _shrink(picture, side)
     except Exception as failure:  # decoders raise nearly anything on hostile bytes
         raise Refused(errors.IMAGE_FORMAT) from failure
 
@@ -78,7 +78,7 @@ def _identify(data: bytes) -> Image.Image:
             continue
         try:
             return factory(io.BytesIO(data), "")
-        except Exception:  # noqa: S112  (another plugin may read it; hostile headers raise anything)
+        except Exception:  # hostile headers raise anything; another plugin may read it
             continue
     raise Refused(errors.IMAGE_FORMAT)
 
@@ -92,18 +92,18 @@ def _decoded_bytes(picture: Image.Image) -> int:
     return _BYTES_PER_PIXEL.get(picture.mode, 4) * pixels
 
 
-def _shrink(picture: Image.Image) -> Image.Image:
+def _shrink(picture: Image.Image, side: int) -> Image.Image:
     declared = picture.size
     picture.load()
     if picture.format == "ICO" and picture.size != declared:
         raise ValueError("the frame is not the size the directory says")
-    factor = max(1, max(picture.size) // (2 * WORKING_SIDE))
+    factor = max(1, max(picture.size) // (2 * side))
     if factor > 1 and picture.mode not in {"P", "1"}:
         picture = picture.reduce(factor)
-    elif max(picture.size) > 4 * WORKING_SIDE:
-        picture.thumbnail((2 * WORKING_SIDE, 2 * WORKING_SIDE), Image.Resampling.NEAREST)
+    elif factor > 1:
+        picture.thumbnail((2 * side, 2 * side), Image.Resampling.NEAREST)
     picture = _over_grey(picture)
-    picture.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    picture.thumbnail((side, side), Image.Resampling.BOX)
     return picture
 
 

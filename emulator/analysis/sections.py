@@ -117,6 +117,7 @@ def _dense(text: str, sure: float, regions: list[Region], size: tuple[int, int])
     for region in regions:
         if region.box == whole or len(items) == MOST_DENSE_CAPTIONS:
             continue
-        item = f"a {words.look_of(region.facts)} {words.colours_of(region.facts)} region {words.place_of(region.box, size)}"
+        look, colours = words.look_of(region.facts), words.colours_of(region.facts)
+        item = f"a {look} {colours} region {words.place_of(region.box, size)}"
         items.append((item, words.inside(0.4 + 0.5 * region.saliency), region.box))
     return items
