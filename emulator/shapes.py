@@ -91,7 +91,12 @@ def _points(polygon: tuple[int, ...]) -> list[Json]:
 
 def _ga_read(lines: list[Line], no_text: str) -> Json:
     if not lines:
-        return {"empty_blocks": {"blocks": []}, "empty_lines": {"blocks": [{"lines": []}]}, "absent": {}}[no_text]
+        forms: dict[str, Json] = {
+            "empty_blocks": {"blocks": []},
+            "empty_lines": {"blocks": [{"lines": []}]},
+            "absent": {},
+        }
+        return forms[no_text]
     return {"blocks": [{"lines": [_ga_line(line) for line in lines]}]}
 
 

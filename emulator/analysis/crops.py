@@ -60,4 +60,4 @@ def _offsets(room: int) -> np.ndarray:
 
 
 def _grid(positions: np.ndarray, scale: float, limit: int) -> np.ndarray:
-    return np.clip((positions * scale).round().astype(int), 0, limit)
+    return np.asarray(np.clip((positions * scale).round().astype(int), 0, limit))

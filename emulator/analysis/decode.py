@@ -98,7 +98,7 @@ def _shrink(picture: Image.Image, side: int) -> Image.Image:
     if picture.format == "ICO" and picture.size != declared:
         raise ValueError("the frame is not the size the directory says")
     factor = max(1, max(picture.size) // (2 * side))
-    if factor > 1 and picture.mode not in {"P", "1"}:
+    if factor > 1 and picture.mode not in {"P", "1", "I;16", "I;16B"}:
         picture = picture.reduce(factor)
     elif factor > 1:
         picture.thumbnail((2 * side, 2 * side), Image.Resampling.NEAREST)

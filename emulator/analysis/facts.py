@@ -67,8 +67,8 @@ class Measured:
 def measure(picture: Image.Image) -> Measured:
     """Per-pixel maps of an RGB picture; `energy` is the edge strength, 0..1."""
     raw = np.asarray(picture, np.uint8)
-    pixels = raw.astype(np.float32) / 255
-    luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    pixels: Floats = np.multiply(raw, np.float32(1 / 255), dtype=np.float32)
+    luma: Floats = np.dot(pixels, np.array([0.299, 0.587, 0.114], np.float32))
     dy = np.abs(np.diff(luma, axis=0, prepend=luma[:1]))
     dx = np.abs(np.diff(luma, axis=1, prepend=luma[:, :1]))
     cells = raw >> 4
