@@ -1,0 +1,71 @@
+"""What becomes of an image: immutable records whose fields are the columns of their table, in order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Analyzed(NamedTuple):
+    """An answer. `body` is the JSON exactly as received; times are UTC; `latency_ms` is the answering attempt's."""
+
+    image_id: str
+    image_uri: str
+    fingerprint: str
+    run_id: str
+    api_version: str
+    features: tuple[str, ...]
+    model_name: str | None
+    body: str
+    request_id: str | None
+    region: str | None
+    billed_units: int | None
+    latency_ms: float
+    attempts: int
+    maybe_billed: bool
+    bytes_sent: int
+    redrive_count: int
+    analyzed_at: datetime
+
+
+class DeadLetter(NamedTuple):
+    """An image that failed for good. `fault_class` is the column `class`; `body` is bounded."""
+
+    image_id: str
+    image_uri: str
+    fault_class: str
+    http_status: int | None
+    code: str | None
+    inner_code: str | None
+    message: str
+    retryable: bool
+    maybe_billed: bool
+    attempts: int
+    first_attempt_at: datetime | None
+    last_attempt_at: datetime | None
+    request_id: str | None
+    region: str | None
+    billed_units: int | None
+    fingerprint: str
+    redrive_count: int
+    body: str | None
+    run_id: str
+
+
+class Deferred(NamedTuple):
+    """An image that was not answered through no fault of its own."""
+
+    image_id: str
+    image_uri: str
+    reason: str
+    detail: str
+    fingerprint: str
+    run_id: str
+
+
+class Duplicate(NamedTuple):
+    """A further reference of an image that is in the same run's input."""
+
+    image_id: str
+    image_uri: str
+    run_id: str

@@ -1,0 +1,101 @@
+"""What a table is: an Arrow schema whose every field says what it means, and how its rows are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from .reading import UnknownFields
+from .rows import Rows
+
+SCHEMA_VERSION = 1
+
+STRING, INT32, INT64, FLOAT64, BOOL = pa.string(), pa.int32(), pa.int64(), pa.float64(), pa.bool_()
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+STRINGS = pa.list_(pa.field("element", STRING))
+POLYGON = pa.list_(pa.field("element", FLOAT64))
+SPANS = pa.list_(pa.field("element", pa.struct([("offset", INT32), ("length", INT32)])))
+TAGS = pa.list_(pa.field("element", pa.struct([("name", STRING), ("confidence", FLOAT64)])))
+
+
+def column(
+    name: str,
+    kind: pa.DataType,
+    description: str,
+    *,
+    path: str = "",
+    unit: str = "",
+    nullable: bool = False,
+    since: int = 1,
+) -> pa.Field:
+    """A field with its documentation: JSON path in the answer, unit, and the schema version that brought it."""
+    notes = {"description": description, "json_path": path, "unit": unit, "since": str(since)}
+    return pa.field(name, kind, nullable=nullable, metadata={key: text for key, text in notes.items() if text})
+
+
+def box(path: str) -> list[pa.Field]:
+    """The columns x, y, w, h of a bounding box."""
+    meanings = {"x": "left edge", "y": "top edge", "w": "width", "h": "height"}
+    return [
+        column(name, INT32, f"{meaning} of the bounding box", path=f"{path}.{name}", unit="pixel")
+        for name, meaning in meanings.items()
+    ]
+
+
+def confidence(path: str, nullable: bool = False) -> pa.Field:
+    """A confidence, exactly as received."""
+    return column("confidence", FLOAT64, "confidence, exactly as received", path=path, unit="0 to 1", nullable=nullable)
+
+
+ORDINAL = column("ordinal", INT32, "position in the answer, from 0")
+KEY = [
+    column("image_id", STRING, "hash of the canonical image URI, 32 hex digits"),
+    column("image_uri", STRING, "the image's URI as given, without userinfo and signature"),
+    column("fingerprint", STRING, "hash of what was asked; the manifest of the run spells it out"),
+    column("run_id", STRING, "the run that committed the row; its manifest is runs/<run_id>.json"),
+]
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table: `kind` is `section` (rows from answers) or `record` (rows from outcomes).
+
+    A section table reads the JSON section `section` of an answer with `flatten(value, rows, unknown)`, which raises
+    `Malformed` where the section is not the contract. An `optional` table is written only where it is asked for.
+    """
+
+    name: str
+    description: str
+    columns: tuple[pa.Field, ...]
+    primary_key: tuple[str, ...]
+    kind: str = "section"
+    section: str = ""
+    flatten: Callable[[Any, Rows, UnknownFields], None] | None = None
+    optional: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema, with description and schema version in its metadata."""
+        notes = {"description": self.description, "schema_version": str(SCHEMA_VERSION), "table": self.name}
+        return pa.schema(self.columns, metadata=notes)
+
+    def to_table(self, records: Sequence[Iterable[Any]]) -> pa.Table:
+        """The Arrow table of outcome records, whose fields are the columns in order."""
+        values = list(zip(*records, strict=True)) or [()] * len(self.columns)
+        arrays = [pa.array(column, field.type) for column, field in zip(values, self.columns, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=self.schema)
+
+
+def section_table(
+    name: str,
+    section: str,
+    description: str,
+    columns: Iterable[pa.Field],
+    flatten: Callable[[Any, Rows, UnknownFields], None],
+    primary_key: tuple[str, ...] = ("image_id", "fingerprint", "run_id", "ordinal"),
+) -> TableSpec:
+    """A table of one section of the answers."""
+    return TableSpec(name, description, (*KEY, ORDINAL, *columns), primary_key, "section", section, flatten)
