@@ -26,8 +26,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         options, ordered = read_options(arguments), read_behaviour(arguments)
-        service = Service(options, ordered)
-        asyncio.run(serve(service, arguments.port, _announce, _stopped))
+        asyncio.run(_serve_until_stopped(Service(options, ordered), arguments.port))
     except (BehaviourError, ValueError, OSError, RuntimeError) as error:
         print(f"emulator: {error}", file=sys.stderr)
         return 2
@@ -133,10 +132,9 @@ def _announce(port: int) -> None:
     print(f"{READY}http://127.0.0.1:{port}", flush=True)
 
 
-async def _stopped() -> None:
-    """Returns at SIGTERM or SIGINT."""
+async def _serve_until_stopped(service: Service, port: int) -> None:
+    """Returns at SIGTERM or SIGINT, which are heeded before the port is announced."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(service, port, _announce, stop.wait)

@@ -16,7 +16,6 @@ from .regions import Region, find_regions
 MOST_DENSE_CAPTIONS = 10
 SMALLEST_OBJECT = 0.05
 """Share of the picture below which the service tends to miss objects."""
-SMALLEST_PERSON = 0.001
 
 
 @dataclass(frozen=True)
@@ -92,10 +91,7 @@ def _objects(regions: list[Region]) -> list[tuple[str, float, Box]]:
 
 def _people(regions: list[Region]) -> list[tuple[float, Box]]:
     """Every region, scored as a figure: skin-coloured, upright, not tiny. Most scores are low, none is dropped."""
-    scored = [
-        (max(SMALLEST_PERSON, words.inside(r.facts.skin_share * r.upright * min(1.0, 12 * r.share))), r.box)
-        for r in regions
-    ]
+    scored = [(words.inside(r.facts.skin_share * r.upright * min(1.0, 12 * r.share)), r.box) for r in regions]
     return sorted(scored, key=lambda row: (-row[0], row[1].x, row[1].y))
 
 

@@ -17,8 +17,8 @@ def confidence(level: float, threshold: float, steepness: float) -> float:
 
 
 def inside(value: float) -> float:
-    """Clipped to what the service prints: never exactly 0 or 1."""
-    return min(0.9995, max(0.0005, value))
+    """Clipped to what the service prints: never 0 or 1, not even when rounded to three decimals."""
+    return min(0.999, max(0.001, value))
 
 
 def tags(facts: Facts, size: tuple[int, int]) -> list[tuple[str, float]]:

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from PIL import Image, ImageDraw
-
 from image_analysis_beam.emulator import Emulator
+from PIL import Image, ImageDraw
 
 PATH = "/computervision/imageanalysis:analyze"
 ALL_FEATURES = "caption,denseCaptions,tags,objects,read,smartCrops,people"
@@ -131,5 +130,3 @@ def web() -> Iterator[PictureServer]:
     server = PictureServer()
     yield server
     server.close()
-
-

@@ -6,9 +6,8 @@ import struct
 import zlib
 
 import pytest
-from PIL import Image
-
 from image_analysis_beam.emulator import Emulator
+from PIL import Image
 
 from .conftest import ALL_FEATURES, PATH, Caller, encode
 

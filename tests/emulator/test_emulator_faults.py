@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.emulator.behaviour import BehaviourError, parse_behaviour
 from image_analysis_beam.emulator.fault_kinds import KINDS
@@ -188,7 +187,7 @@ def test_truncated_json_is_a_whole_http_message(caller: Caller, picture: bytes):
     order(caller, "truncated_json")
     response = caller.analyze(picture)
     assert len(response.content) == int(response.headers["Content-Length"])
-    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(response.text)
 
 
