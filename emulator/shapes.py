@@ -114,18 +114,7 @@ def _preview_read(sections: Sections) -> Json:
         length = text_elements(line.text)
         span = {"offset": offset, "length": length}
         lines.append({"content": line.text, "boundingBox": list(line.polygon), "spans": [span]})
-        at = offset
-        for word in line.words:
-            word_length = text_elements(word.text)
-            words.append(
-                {
-                    "content": word.text,
-                    "boundingBox": list(word.polygon),
-                    "confidence": word.confidence,
-                    "span": {"offset": at, "length": word_length},
-                }
-            )
-            at += word_length + 1
+        words += _preview_words(line, offset)
         offset += length + 1
     page = {
         "height": sections.height,
@@ -143,6 +132,25 @@ def _preview_read(sections: Sections) -> Json:
         "styles": [],
         "modelVersion": READ_MODEL,
     }
+
+
+def _preview_words(line: Line, offset: int) -> list[Json]:
+    """Words where they occur in the line's text; `offset` is the line's own in the content."""
+    rows: list[Json] = []
+    end = 0
+    for word in line.words:
+        start = max(end, line.text.find(word.text, end))
+        end = start + len(word.text)
+        span = {"offset": offset + text_elements(line.text[:start]), "length": text_elements(word.text)}
+        rows.append(
+            {
+                "content": word.text,
+                "boundingBox": list(word.polygon),
+                "confidence": word.confidence,
+                "span": span,
+            }
+        )
+    return rows
 
 
 def text_elements(text: str) -> int:

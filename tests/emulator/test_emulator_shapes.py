@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -98,6 +99,14 @@ def test_preview_spans_cut_the_content_into_its_words(lines):
     for word in result["pages"][0]["words"]:
         start = word["span"]["offset"]
         assert "".join(elements[start : start + word["span"]["length"]]) == word["content"]
+
+
+def test_words_need_not_be_apart():
+    line = Line("価格123円", SQUARE, (Word("価格", SQUARE, 0.9), Word("123", SQUARE, 0.9), Word("円", SQUARE, 0.9)))
+    page = answer(replace(sections(), lines=[line]), Query(PREVIEW, ("read",)), "absent", False)["readResult"]["pages"][
+        0
+    ]
+    assert [(w["span"]["offset"], w["span"]["length"]) for w in page["words"]] == [(0, 2), (2, 3), (5, 1)]
 
 
 def split_elements(text: str) -> list[str]:
