@@ -12,6 +12,7 @@ PACKAGES = {
     "image_analysis_beam.transforms.endpoint": "transforms/endpoint",
     "image_analysis_beam.pipeline": "pipeline",
     "image_analysis_beam.emulator": "emulator",
+    "image_analysis_beam.emulator.analysis": "emulator/analysis",
 }
 
 INSTALL_REQUIRES = [

@@ -1,0 +1,1 @@
+"""The job: flags, graph, run, last lines. It wires the public transforms and nothing else."""

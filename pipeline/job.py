@@ -37,7 +37,7 @@ from ..transforms.write_tables import WriteTables
 from .options import ImageAnalysisOptions
 from .workers import share_of_rate
 
-IN_MEMORY_RUNNER = "FnApiRunner"
+IN_MEMORY_RUNNER, DATAFLOW_RUNNER = "FnApiRunner", "DataflowRunner"
 ENDPOINT_VARIABLE, KEY_VARIABLE = "VISION_ENDPOINT", "VISION_KEY"
 
 
@@ -204,8 +204,8 @@ def _credential(flags: ImageAnalysisOptions, runner: str) -> Credential:
     key: EnvironmentKey | SecretManagerKey
     if flags.key_secret:
         key = SecretManagerKey(flags.key_secret)
-    elif not os.environ.get(KEY_VARIABLE) or runner == "DataflowRunner":
-        where = "the workers" if runner == "DataflowRunner" else f"the environment variable {KEY_VARIABLE}"
+    elif not os.environ.get(KEY_VARIABLE) or runner == DATAFLOW_RUNNER:
+        where = "the workers" if runner == DATAFLOW_RUNNER else f"the environment variable {KEY_VARIABLE}"
         raise ConfigurationError(
             "no key",
             f"there is none in {where}, and --key_secret is not set",

@@ -14,7 +14,7 @@ from ..transforms.account_run import AccountingError
 from ..transforms.endpoint.faults import FAULTS
 from ..transforms.layout import Layout, new_run_id
 from .flags import parse
-from .job import JobConfig, build, configure
+from .job import DATAFLOW_RUNNER, JobConfig, build, configure
 
 INCOMPLETE, ACCOUNTING_FAILED = 3, 4
 _WHAT_TO_DO = {
@@ -31,20 +31,17 @@ def run(argv: list[str]) -> int:
       ConfigurationError: a flag cannot work.
     """
     config = configure(parse(argv))
-    logging.getLogger().setLevel(logging.WARNING)
     run_id, layout = new_run_id(), Layout(config.output)
-    if config.is_in_memory:
-        _say(f"run {run_id} in memory on this machine (runner {config.runner})")
     dead_runs = layout.dead_runs(but=run_id)
-    if dead_runs:
-        _say(f"taking over the answers of {', '.join(dead_runs)}, which did not end")
-    layout.mark_started(run_id, local=config.runner != "DataflowRunner")
     pipeline = beam.Pipeline(options=config.options)
     build(pipeline, config, run_id, dead_runs)
+    logging.getLogger().setLevel(logging.WARNING)
+    _say_start(config, run_id, dead_runs)
+    layout.mark_started(run_id, local=config.runner != DATAFLOW_RUNNER)
     try:
         result = pipeline.run()
-        if config.runner == "DataflowRunner":
-            _say(f"submitted; the manifest will be {layout.manifest(run_id)}")
+        if config.runner == DATAFLOW_RUNNER:
+            _say(f"submitted; when it has ended, the manifest is {layout.manifest(run_id)}")
             return 0
         result.wait_until_finish()
     except Exception as error:
@@ -53,6 +50,13 @@ def run(argv: list[str]) -> int:
         _say(f"image-analysis-beam: {str(error).strip().splitlines()[-1]}")
         return ACCOUNTING_FAILED
     return _report_end(config, storage.read_json(layout.manifest(run_id)))
+
+
+def _say_start(config: JobConfig, run_id: str, dead_runs: list[str]) -> None:
+    where = " in memory on this machine" if config.is_in_memory else ""
+    _say(f"run {run_id}{where} (runner {config.runner})")
+    if dead_runs:
+        _say(f"taking over the answers of {', '.join(dead_runs)}, which did not end")
 
 
 def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:

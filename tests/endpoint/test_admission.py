@@ -80,7 +80,11 @@ def test_retries_go_first():
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(1, 8), st.integers(1, 12), st.lists(st.sampled_from(["answered", "throttled", "failed"]), min_size=1, max_size=40))
+@given(
+    st.integers(1, 8),
+    st.integers(1, 12),
+    st.lists(st.sampled_from(["answered", "throttled", "failed"]), min_size=1, max_size=40),
+)
 def test_no_wake_up_is_lost(max_in_flight, threads, results):
     """Whatever comes back in whatever order, every caller gets through, never more at once than the window."""
     gate = Admission(max_in_flight, None, 600.0)

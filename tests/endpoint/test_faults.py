@@ -79,7 +79,11 @@ def test_codes_and_message_are_kept():
     verdict = classify(
         reply(400, "InvalidRequest", "outer", "BadArgument"), custom_model=False, max_wait=120.0, now=0.0
     )
-    assert (verdict.code, verdict.inner_code, verdict.message) == ("InvalidRequest", "BadArgument", "outer inner message")
+    assert (verdict.code, verdict.inner_code, verdict.message) == (
+        "InvalidRequest",
+        "BadArgument",
+        "outer inner message",
+    )
 
 
 def test_every_row_says_what_to_do():
@@ -90,15 +94,16 @@ def test_every_row_says_what_to_do():
 
 @given(st.integers(100, 599), st.binary(max_size=200), st.text(max_size=20))
 def test_any_reply_has_a_class(status, body, header):
-    verdict = classify(
-        Reply(status, {"Retry-After": header}, body), custom_model=False, max_wait=120.0, now=0.0
-    )
+    verdict = classify(Reply(status, {"Retry-After": header}, body), custom_model=False, max_wait=120.0, now=0.0)
     assert verdict.fault is not None or status == 200
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.sampled_from(["error", "code", "message", "innererror"]), v)))
-def test_any_json_error_has_a_class(body):
-    verdict = classify(
-        Reply(400, {}, json.dumps(body).encode()), custom_model=False, max_wait=120.0, now=0.0
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda v: st.lists(v) | st.dictionaries(st.sampled_from(["error", "code", "message", "innererror"]), v),
     )
+)
+def test_any_json_error_has_a_class(body):
+    verdict = classify(Reply(400, {}, json.dumps(body).encode()), custom_model=False, max_wait=120.0, now=0.0)
     assert verdict.fault is not None

@@ -1,0 +1,104 @@
+"""Shared by all tests: the emulator over real HTTP, the command, pictures, and the tables it wrote."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from PIL import Image
+
+from image_analysis_beam.emulator import Emulator
+from image_analysis_beam.pipeline.__main__ import main
+
+KEY = "emulator-key"
+ALL_FEATURES = "caption,denseCaptions,tags,objects,people,smartCrops,read"
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """An emulator of its own, to which the environment points."""
+    with Emulator(key=KEY, models={"products": "classifier"}) as running:
+        monkeypatch.setenv("VISION_ENDPOINT", running.url)
+        monkeypatch.setenv("VISION_KEY", KEY)
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _keep_log_level() -> Iterator[None]:
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
+
+
+class Run:
+    """A finished run of the command, and what it left."""
+
+    def __init__(self, code: int, out: str, err: str, output: Path) -> None:
+        self.code, self.out, self.err, self.output = code, out, err, output
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return json.loads(max((self.output / "runs").glob("*.json")).read_text())
+
+    def rows(self, table: str, columns: str = "*", where: str = "true") -> list[tuple]:
+        """Rows of a table over all partitions, read by DuckDB."""
+        connection = duckdb.connect()
+        connection.execute("SET TimeZone='UTC'")
+        query = f"SELECT {columns} FROM read_parquet('{self.output}/{table}/run=*/*.parquet', hive_partitioning=false)"
+        return connection.execute(f"{query} WHERE {where}").fetchall()
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """`run("--input", …)`: the command in this process, writing to `tmp_path/out`."""
+
+    def run_command(*arguments: Any, features: str | None = "tags", command: str = "run") -> Run:
+        flags = [command, *map(str, arguments)]
+        if not any(flag == "--output" for flag in flags):
+            flags += ["--output", str(tmp_path / "out")]
+        if features:
+            flags += ["--features", features]
+        capsys.readouterr()
+        code = main(flags)
+        captured = capsys.readouterr()
+        return Run(code, captured.out, captured.err, Path(flags[flags.index("--output") + 1]))
+
+    return run_command
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Callable[[int], list[Path]]:
+    """`pictures(n)`: n small pictures with different content, all valid."""
+
+    def make(number: int, folder: str = "pictures", first: int = 0) -> list[Path]:
+        directory = tmp_path / folder
+        directory.mkdir(exist_ok=True)
+        return [picture(directory / f"{index:05d}.png", index) for index in range(first, first + number)]
+
+    return make
+
+
+def picture(path: Path, index: int) -> Path:
+    """A 64x50 picture that differs from every other index."""
+    image = Image.new("RGB", (64, 50), (index % 256, index // 256 % 256, 128))
+    image.putpixel((index % 64, index // 64 % 50), (255, 255, 255))
+    image.save(path)
+    return path
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Callable[..., Path]:
+    """`listed(uris)`: a text list of them."""
+
+    def write(uris: list[Any], name: str = "uris.txt") -> Path:
+        path = tmp_path / name
+        path.write_text("".join(f"{os.fspath(uri) if isinstance(uri, Path) else uri}\n" for uri in uris))
+        return path
+
+    return write
