@@ -22,8 +22,10 @@ if [[ -z "${VISION_ENDPOINT:-}" ]]; then
   echo "no VISION_ENDPOINT: an emulator on this machine stands in for the service"
 fi
 
-if [[ $# -eq 0 ]]; then
-  set -- --images 'examples/photos/*.jpg' --images 'examples/photos/*.png' --output out \
+if [[ $# -gt 0 ]]; then
+  image-analysis-beam run "$@"
+else
+  image-analysis-beam run --images 'examples/photos/*.jpg' --images 'examples/photos/*.png' --output out \
     --features caption,denseCaptions,tags,objects,people,smartCrops,read
+  image-analysis-beam show out
 fi
-image-analysis-beam run "$@"

@@ -11,6 +11,7 @@ USAGE = """usage: image-analysis-beam COMMAND [flags]
 
 commands:
   run       analyze images and write tables
+  show      print the tables of the last run, a few rows of each
   emulator  serve the endpoint on this machine, for trying and testing
 
 `image-analysis-beam COMMAND --help` lists the flags of a command.
@@ -34,13 +35,19 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _commands() -> dict[str, Callable[[list[str]], int]]:
-    return {"run": _run, "emulator": _emulator}
+    return {"run": _run, "show": _show, "emulator": _emulator}
 
 
 def _run(argv: list[str]) -> int:
     from .run import run
 
     return run(argv)
+
+
+def _show(argv: list[str]) -> int:
+    from .show import main as show
+
+    return show(argv)
 
 
 def _emulator(argv: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import re
 from collections.abc import Iterator
@@ -47,10 +48,8 @@ class _Lenient:
         self._parser = parser
 
     def add_argument(self, *names: str, **settings: object) -> None:
-        try:
+        with contextlib.suppress(argparse.ArgumentError):
             self._parser.add_argument(*names, **settings)  # type: ignore[arg-type]
-        except argparse.ArgumentError:
-            pass
 
     def add_value_provider_argument(self, *names: str, **settings: object) -> None:
         self.add_argument(*names, **settings)

@@ -1,4 +1,4 @@
-"""Every flag of the job, as Beam `PipelineOptions`: the same names are flags here and template parameters on Dataflow."""
+"""Every flag of the job, as Beam `PipelineOptions`: the names are flags here and template parameters on Dataflow."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _add_endpoint(group: Any) -> None:
         "--auth",
         choices=AUTH,
         default="key",
-        help="key: a resource key from VISION_KEY or --key_secret; entra: a Microsoft Entra token; token: a short-lived token issued for the key",
+        help="key: a key from VISION_KEY or --key_secret; entra: a Microsoft Entra token; token: one issued for the key",
     )
     group.add_argument("--key_secret", help="resource name of the key in Google Secret Manager, read on the workers")
     group.add_argument("--token_issuer", help="with --auth token: URL that issues tokens; default: the endpoint")

@@ -122,14 +122,20 @@ def _journalled(table: pa.Table, path: str, offset: int) -> list[tuple]:
     ids, fingerprints = table["image_id"].to_pylist(), table["fingerprint"].to_pylist()
     return [
         (image_id, fingerprint, path, offset + row)
-        for row, (image_id, fingerprint) in enumerate(zip(ids, fingerprints))
+        for row, (image_id, fingerprint) in enumerate(zip(ids, fingerprints, strict=False))
     ]
 
 
 def _dead(table: pa.Table) -> list[tuple]:
     first, last = (table[name].cast(pa.int64()).to_pylist() for name in ("first_attempt_at", "last_attempt_at"))
-    columns = zip(table["retryable"].to_pylist(), table["redrive_count"].to_pylist(), first, (at or 0 for at in last))
-    return list(zip(table["image_id"].to_pylist(), (KnownDead(*values) for values in columns)))
+    columns = zip(
+        table["retryable"].to_pylist(),
+        table["redrive_count"].to_pylist(),
+        first,
+        (at or 0 for at in last),
+        strict=False,
+    )
+    return list(zip(table["image_id"].to_pylist(), (KnownDead(*values) for values in columns), strict=False))
 
 
 def _by_shard(kind: str, rows: list[tuple]) -> Iterator[tuple[str, Block]]:

@@ -6,15 +6,13 @@ from time import monotonic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from image_analysis_beam.transforms.endpoint.admission import Admission, Refused
 
 FOREVER = float("inf")
 
 
 def admission(max_in_flight=4, rate=None, patience=600.0):
-    gate = Admission(max_in_flight, rate or 1e6, patience)
-    return gate
+    return Admission(max_in_flight, rate or 1e6, patience)
 
 
 def start(target):

@@ -1,7 +1,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from image_analysis_beam.transforms.endpoint.uri import (
     ImageRef,
     InvalidUri,

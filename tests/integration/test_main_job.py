@@ -8,9 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from PIL import Image
-
 from image_analysis_beam.schemas import TABLES
+from PIL import Image
 
 ALL_FEATURES = "caption,denseCaptions,tags,objects,people,smartCrops,read"
 PHOTOS = sorted(path for path in (Path(__file__).parents[2] / "examples" / "photos").iterdir() if path.suffix != ".md")
