@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from .reading import UnknownFields, number, text, the_object
-from .rows import Rows
+from .reading import Objects, Rows
 from .table import STRING, column, confidence, section_table
 
 PATH = "captionResult"
-_KNOWN = frozenset({"text", "confidence"})
 
 
-def flatten(value: Any, rows: Rows, unknown: UnknownFields) -> None:
+def flatten(captions: Objects) -> Iterator[Rows]:
     """`captionResult` -> one row."""
-    caption = the_object(value, PATH)
-    unknown.check(caption, _KNOWN, PATH)
-    rows.add(1, ordinal=[0], text=[text(caption, "text", PATH)], confidence=[number(caption, "confidence", PATH)])
+    captions.know("text", "confidence")
+    yield Rows(captions, text=captions.strings("text"), confidence=captions.floats("confidence"))
 
 
 TABLE = section_table(

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from .custom_tags import SECTION
-from .objects import add_objects, flatten_objects, object_columns
-from .reading import UnknownFields, objects, the_object
-from .rows import Rows
+from . import objects
+from .custom import SECTION, in_lists_form, in_sections_form
+from .reading import Objects, Rows
 from .table import section_table
 
 
-def flatten(value: Any, rows: Rows, unknown: UnknownFields) -> None:
-    """`customModelResult.objectsResult` or `.objects` -> a row each."""
-    section = the_object(value, SECTION)
-    if section.get("objectsResult") is not None:
-        flatten_objects(section["objectsResult"], f"{SECTION}.objectsResult", rows, unknown)
-    elif section.get("objects") is not None:
-        add_objects(objects(section, "objects", SECTION), f"{SECTION}.objects", rows, unknown)
+def flatten(results: Objects) -> Iterator[Rows]:
+    """`customModelResult.objectsResult.values[]` or `.objects[]` -> a row each."""
+    yield from objects.flatten(in_sections_form(results).child("objectsResult", required=False))
+    yield objects.object_rows(in_lists_form(results).children("objects", required=False))
 
 
 TABLE = section_table(
     "custom_objects",
     SECTION,
     "things that a custom model found",
-    object_columns(f"{SECTION}.objectsResult.values[] or objects[]"),
+    objects.object_columns(f"{SECTION}.objectsResult.values[] or objects[]"),
     flatten,
 )

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from .reading import UnknownFields, floats, objects, strings, the_object
-from .rows import Rows
+from . import tags
+from .custom import LISTS_FORM, SECTION, SECTIONS_FORM, in_lists_form, in_sections_form
+from .reading import Objects, Rows
 from .table import STRING, column, confidence, section_table
-from .tags import flatten_tags
-
-SECTION = "customModelResult"
-KNOWN = frozenset({"tagsResult", "objectsResult", "classifications", "objects", "imageMetadata"})
-_CLASSIFICATION_KNOWN = frozenset({"label", "confidence"})
 
 
-def flatten(value: Any, rows: Rows, unknown: UnknownFields) -> None:
-    """`customModelResult.tagsResult` or `.classifications` -> a row each."""
-    section = the_object(value, SECTION)
-    unknown.check(section, KNOWN, SECTION)
-    if section.get("tagsResult") is not None:
-        flatten_tags(section["tagsResult"], f"{SECTION}.tagsResult", rows, unknown)
-    elif section.get("classifications") is not None:
-        _flatten_classifications(section, rows, unknown)
-
-
-def _flatten_classifications(section: dict[str, Any], rows: Rows, unknown: UnknownFields) -> None:
-    items, path = objects(section, "classifications", SECTION), f"{SECTION}.classifications"
-    unknown.check_all(items, _CLASSIFICATION_KNOWN, f"{path}[]")
-    rows.add(
-        len(items),
-        ordinal=list(range(len(items))),
-        name=strings(items, "label", path),
-        confidence=floats(items, "confidence", path),
-    )
+def flatten(results: Objects) -> Iterator[Rows]:
+    """`customModelResult.tagsResult.values[]` or `.classifications[]` -> a row each."""
+    sections = in_sections_form(results)
+    sections.know(*SECTIONS_FORM)
+    yield from tags.flatten(sections.child("tagsResult", required=False))
+    lists = in_lists_form(results)
+    lists.know(*LISTS_FORM)
+    classes = lists.children("classifications", required=False)
+    classes.know("label", "confidence")
+    yield Rows(classes, name=classes.strings("label"), confidence=classes.floats("confidence"))
 
 
 TABLE = section_table(

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from .reading import UnknownFields, boxes, floats, objects, strings, the_object
-from .rows import Rows
+from .reading import Objects, Rows
 from .table import STRING, box, column, confidence, section_table
 
 SECTION = "denseCaptionsResult"
-PATH = f"{SECTION}.values"
-_SECTION_KNOWN = frozenset({"values"})
-_KNOWN = frozenset({"text", "confidence", "boundingBox"})
+PATH = f"{SECTION}.values[]"
 
 
-def flatten(value: Any, rows: Rows, unknown: UnknownFields) -> None:
+def flatten(section: Objects) -> Iterator[Rows]:
     """`denseCaptionsResult.values[]` -> a row each."""
-    section = the_object(value, SECTION)
-    unknown.check(section, _SECTION_KNOWN, SECTION)
-    items = objects(section, "values", SECTION)
-    unknown.check_all(items, _KNOWN, f"{PATH}[]")
-    rows.add(
-        len(items),
-        ordinal=list(range(len(items))),
-        text=strings(items, "text", PATH),
-        confidence=floats(items, "confidence", PATH),
-        **boxes(items, PATH, unknown),
+    section.know("values")
+    captions = section.children("values")
+    captions.know("text", "confidence", "boundingBox")
+    yield Rows(
+        captions,
+        text=captions.strings("text"),
+        confidence=captions.floats("confidence"),
+        **captions.boxes(),
     )
 
 
@@ -34,9 +29,9 @@ TABLE = section_table(
     SECTION,
     "captions of regions; ordinal 0 is the whole image",
     [
-        column("text", STRING, "the caption, in English", path=f"{PATH}[].text"),
-        confidence(f"{PATH}[].confidence"),
-        *box(f"{PATH}[].boundingBox"),
+        column("text", STRING, "the caption, in English", path=f"{PATH}.text"),
+        confidence(f"{PATH}.confidence"),
+        *box(f"{PATH}.boundingBox"),
     ],
     flatten,
 )

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from .images import FROM_RESPONSE, flatten_image
-from .reading import Malformed, UnknownFields, shown
+from . import images
+from .reading import Malformed, Objects, Rows, UnknownFields, shown
 from .registry import TABLES
-from .rows import Rows
-from .table import KEY
+from .table import TableSpec
 
 _SECTION_TABLES = [table for table in TABLES.values() if table.flatten is not None]
 SECTIONS = frozenset(table.section for table in _SECTION_TABLES)
-_KNOWN = SECTIONS | {"metadata", "modelVersion", "kind"}
-_KEY_NAMES = {field.name for field in KEY}
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_TOP_LEVEL = (*SECTIONS, "metadata", "modelVersion", "kind")
+
+_RESPONSE_COLUMNS = frozenset(TABLES["responses"].schema.names)
+
+# Answers that are read together: enough to make columns worth while, few enough for the processor's caches.
+CHUNK_ANSWERS = 32
+CHUNK_CHARACTERS = 4 * 1024 * 1024
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 class Rejection(NamedTuple):
@@ -39,6 +49,13 @@ class Flattened(NamedTuple):
     unknown_fields: dict[str, int]
 
 
+class _Chunk(NamedTuple):
+    """The columns that answers give to each table, with a column `answer`: their row in `responses`."""
+
+    tables: dict[str, pa.Table]
+    unknown: UnknownFields
+
+
 def flatten(responses: pa.Table) -> Flattened:
     """Flattens a batch of answers into every section table, `images` included.
 
@@ -48,81 +65,101 @@ def flatten(responses: pa.Table) -> Flattened:
     Args:
       responses: a table of the schema of `responses`.
     """
-    own = {name: [f for f in TABLES[name].columns if f.name not in _KEY_NAMES] for name in _flattened_tables()}
-    own["images"] = [field for field in own["images"] if field.name not in FROM_RESPONSE]
-    rows = {name: Rows(columns) for name, columns in own.items()}
-    unknown, rejected = UnknownFields(), []
-    for index, body in enumerate(responses["body"].to_pylist()):
-        marks = {name: table.mark() for name, table in rows.items()}
-        for table in rows.values():
-            table.answer = index
+    rejected: list[Rejection] = []
+    chunks = [_flatten_chunk(bodies, rejected) for bodies in _chunks(responses["body"].to_pylist())]
+    unknown = UnknownFields()
+    for chunk in chunks:
+        for path, times in chunk.unknown.items():
+            unknown.count(path, times)
+    tables = {
+        name: _complete(name, pa.concat_tables(chunk.tables[name] for chunk in chunks).combine_chunks(), responses)
+        for name in chunks[0].tables
+    }
+    return Flattened(tables, _without(responses, rejected), rejected, dict(unknown))
+
+
+def _chunks(bodies: list[str]) -> Iterator[dict[int, str]]:
+    chunk: dict[int, str] = {}
+    characters = 0
+    for index, body in enumerate(bodies):
+        chunk[index] = body
+        characters += len(body)
+        if len(chunk) == CHUNK_ANSWERS or characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = {}, 0
+    yield chunk
+
+
+def _flatten_chunk(bodies: dict[int, str], rejected: list[Rejection]) -> _Chunk:
+    """Reads all answers at once; where one is at fault, each alone first, to leave out all that are."""
+    good: dict[int, dict[str, Any]] = {}
+    for index, body in bodies.items():
         try:
-            _flatten_answer(_parse(body), rows, unknown)
+            good[index] = _parse(index, body)
         except Malformed as error:
             rejected.append(Rejection(index, error.path, error.message))
-            for name, table in rows.items():
-                table.roll_back(marks[name])
-    tables = {name: _build(name, table, responses) for name, table in rows.items()}
-    return Flattened(tables, _without(responses, rejected), rejected, dict(unknown.counts))
-
-
-def _flattened_tables() -> list[str]:
-    return [name for name, table in TABLES.items() if table.kind == "section"]
-
-
-def _parse(body: str) -> dict[str, Any]:
     try:
-        answer = json.loads(body, parse_constant=_refuse_constant)
+        return _read(good)
+    except Malformed:
+        faults = {index: fault for index, answer in good.items() if (fault := _fault(index, answer))}
+    rejected.extend(faults.values())
+    rejected.sort()
+    return _read({index: answer for index, answer in good.items() if index not in faults})
+
+
+def _fault(index: int, answer: dict[str, Any]) -> Rejection | None:
+    try:
+        _read({index: answer})
+    except Malformed as error:
+        return Rejection(index, error.path, error.message)
+    return None
+
+
+def _parse(index: int, body: str) -> dict[str, Any]:
+    try:
+        answer = _JSON.decode(body)
     except (ValueError, RecursionError) as error:
-        raise Malformed("$", f"not JSON: {str(error)[:200]}") from None
+        raise Malformed(index, "$", f"cannot be read as JSON: {str(error)[:200]}") from None
     if type(answer) is not dict:
-        raise Malformed("$", f"expected an object, got {shown(answer)}")
-    if _SURROGATE.search(body):
-        _refuse_lone_surrogates(answer, "$")
+        raise Malformed(index, "$", f"expected an object, got {shown(answer)}")
     return answer
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _refuse_lone_surrogates(answer: Any, path: str) -> None:
-    """Half a surrogate pair cannot be stored as UTF-8. Walks without recursion: answers may be nested deeply."""
-    pending = [(answer, path)]
-    while pending:
-        value, path = pending.pop()
-        if type(value) is dict:
-            pending.extend((item, f"{path}.{name}") for name, item in value.items())
-        elif type(value) is list:
-            pending.extend((item, f"{path}[{index}]") for index, item in enumerate(value))
-        elif type(value) is str and any("\ud800" <= character <= "\udfff" for character in value):
-            raise Malformed(path.encode("utf-8", "replace").decode(), "half a surrogate pair is no text")
-
-
-def _flatten_answer(answer: dict[str, Any], rows: dict[str, Rows], unknown: UnknownFields) -> None:
-    if not answer.keys() <= _KNOWN:
-        unknown.check(answer, _KNOWN, "")
-    held = [name for name in answer if name in SECTIONS and answer[name] is not None]
-    flatten_image(answer, held, rows["images"], unknown)
+def _read(answers: dict[int, dict[str, Any]]) -> _Chunk:
+    unknown = UnknownFields()
+    root = Objects(list(answers.values()), list(answers), unknown)
+    root.know(*_TOP_LEVEL)
+    sections = {name: root.child(name, required=False) for name in SECTIONS}
+    tables = {"images": _columns(TABLES["images"], [images.flatten(root, SECTIONS)])}
     for table in _SECTION_TABLES:
-        value = answer.get(table.section)
-        if value is not None and table.flatten is not None:
-            table.flatten(value, rows[table.name], unknown)
+        assert table.flatten is not None
+        tables[table.name] = _columns(table, table.flatten(sections[table.section]))
+    return _Chunk(tables, unknown)
 
 
-def _build(name: str, rows: Rows, responses: pa.Table) -> pa.Table:
-    spec = TABLES[name]
-    answers = pa.array(rows.answers, pa.int64())
-    arrays = rows.arrays()
-    for field in spec.columns:
-        if field.name not in arrays:
-            arrays[field.name] = responses[field.name].take(answers)
-    return pa.Table.from_arrays([arrays[field.name] for field in spec.columns], schema=spec.schema)
+def _columns(table: TableSpec, parts: Iterable[Rows]) -> pa.Table:
+    parts = [part for part in parts if part.answers]
+    arrays = {"answer": pa.array(list(chain.from_iterable(part.answers for part in parts)), pa.int64())}
+    for field in table.columns:
+        if field.name not in _RESPONSE_COLUMNS:
+            cells = [part.columns.get(field.name) or [None] * len(part.answers) for part in parts]
+            arrays[field.name] = pa.array(list(chain.from_iterable(cells)), field.type)
+    columns = pa.table(arrays)
+    # Answers of both shapes in one batch: the rows of an answer stay where the answer is.
+    return columns.sort_by([("answer", "ascending"), ("ordinal", "ascending")]) if len(parts) > 1 else columns
+
+
+def _complete(name: str, columns: pa.Table, responses: pa.Table) -> pa.Table:
+    schema = TABLES[name].schema
+    arrays = [
+        columns[field.name] if field.name in columns.column_names else responses[field.name].take(columns["answer"])
+        for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _without(responses: pa.Table, rejected: list[Rejection]) -> pa.Table:
     if not rejected:
         return responses
-    rows = pa.array(range(responses.num_rows))
-    keep = pc.invert(pc.is_in(rows, pa.array([rejection.row for rejection in rejected])))
-    return responses.filter(keep)
+    bad = {rejection.row for rejection in rejected}
+    return responses.filter(pa.array([row not in bad for row in range(responses.num_rows)]))

@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from .reading import Malformed, UnknownFields, exact_int, shown, text, the_object
-from .rows import Rows
+from .reading import Objects, Rows
 from .table import BOOL, FLOAT64, INT32, KEY, STRING, STRINGS, TIMESTAMP, TableSpec, column
 
-_KNOWN_METADATA = frozenset({"width", "height"})
-# Columns that are taken from the row of `responses`.
-FROM_RESPONSE = (
-    "features",
-    "model_name",
-    "api_version",
-    "request_id",
-    "region",
-    "billed_units",
-    "latency_ms",
-    "attempts",
-    "maybe_billed",
-    "analyzed_at",
-)
 
-
-def flatten_image(answer: dict[str, Any], held: list[str], rows: Rows, unknown: UnknownFields) -> None:
-    """A whole answer -> its row."""
-    metadata = the_object(answer.get("metadata"), "metadata")
-    unknown.check(metadata, _KNOWN_METADATA, "metadata")
-    sides = {side: exact_int(metadata, side, "metadata") for side in ("width", "height")}
-    for side, value in sides.items():
-        if value < 1:
-            raise Malformed(f"metadata.{side}", f"expected at least 1, got {shown(value)}")
-    has_model = answer.get("customModelResult") is not None
-    version = text(answer, "modelVersion", "$", required=not has_model)
-    rows.add(
-        1,
-        width=[sides["width"]],
-        height=[sides["height"]],
-        model_version=[version],
-        sections=[held],
+def flatten(answers: Objects, sections: frozenset[str]) -> Rows:
+    """Whole answers -> a row each; `sections` are the names of those that have a table."""
+    metadata = answers.child("metadata")
+    metadata.know("width", "height")
+    versions = answers.strings("modelVersion", required=False)
+    for index, version in enumerate(versions):
+        if version is None and answers.values[index].get("customModelResult") is None:
+            answers.refuse(index, "modelVersion", "a text")
+    return Rows(
+        answers,
+        width=metadata.ints("width", minimum=1),
+        height=metadata.ints("height", minimum=1),
+        model_version=versions,
+        sections=[
+            [name for name in answer if name in sections and answer[name] is not None] for answer in answers.values
+        ],
     )
 
 

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from .reading import UnknownFields, boxes, floats, objects, the_object
-from .rows import Rows
+from .reading import Objects, Rows
 from .table import box, confidence, section_table
 
 SECTION = "peopleResult"
-PATH = f"{SECTION}.values"
-_SECTION_KNOWN = frozenset({"values"})
-_KNOWN = frozenset({"confidence", "boundingBox"})
+PATH = f"{SECTION}.values[]"
 
 
-def flatten(value: Any, rows: Rows, unknown: UnknownFields) -> None:
+def flatten(section: Objects) -> Iterator[Rows]:
     """`peopleResult.values[]` -> a row each."""
-    section = the_object(value, SECTION)
-    unknown.check(section, _SECTION_KNOWN, SECTION)
-    items = objects(section, "values", SECTION)
-    unknown.check_all(items, _KNOWN, f"{PATH}[]")
-    rows.add(
-        len(items),
-        ordinal=list(range(len(items))),
-        confidence=floats(items, "confidence", PATH),
-        **boxes(items, PATH, unknown),
-    )
+    section.know("values")
+    people = section.children("values")
+    people.know("confidence", "boundingBox")
+    yield Rows(people, confidence=people.floats("confidence"), **people.boxes())
 
 
 TABLE = section_table(
     "people",
     SECTION,
     "persons found in the image; the service gives many of a confidence near 0.001, so filter",
-    [confidence(f"{PATH}[].confidence"), *box(f"{PATH}[].boundingBox")],
+    [confidence(f"{PATH}.confidence"), *box(f"{PATH}.boundingBox")],
     flatten,
 )

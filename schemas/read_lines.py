@@ -2,55 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from .read import SECTION, flat_polygons, ga_lines, is_preview, point_polygons, preview_pages, spans
-from .reading import UnknownFields, objects, strings
-from .rows import Rows
+from .read import SECTION, answer_positions, ga_blocks, in_preview_shape, nested_spans
+from .reading import Objects, Rows
 from .table import INT32, POLYGON, SPANS, STRING, column, section_table
 
-_PREVIEW_KNOWN = frozenset({"content", "boundingBox", "spans"})
-_GA_KNOWN = frozenset({"text", "boundingPolygon", "words"})
 
-
-def flatten(value: Any, rows: Rows, unknown: UnknownFields) -> None:
+def flatten(sections: Objects) -> Iterator[Rows]:
     """`readResult` -> a row per line; ordinals run over all pages or blocks."""
-    if is_preview(value):
-        _flatten_preview(value, rows, unknown)
-    else:
-        _flatten_ga(value, rows, unknown)
+    yield _preview(in_preview_shape(sections).children("pages"))
+    yield _ga(ga_blocks(sections))
 
 
-def _flatten_preview(section: dict[str, Any], rows: Rows, unknown: UnknownFields) -> None:
-    first = 0
-    for page, item in enumerate(preview_pages(section)):
-        lines = objects(item, "lines", f"{SECTION}.pages[{page}]")
-        path = f"{SECTION}.pages[{page}].lines"
-        unknown.check_all(lines, _PREVIEW_KNOWN, f"{SECTION}.pages[].lines[]")
-        rows.add(
-            len(lines),
-            ordinal=list(range(first, first + len(lines))),
-            page_ordinal=[page] * len(lines),
-            text=strings(lines, "content", path),
-            polygon=flat_polygons(lines, path),
-            spans=[spans(line, f"{path}[{position}]", unknown) for position, line in enumerate(lines)],
-        )
-        first += len(lines)
+def _preview(pages: Objects) -> Rows:
+    lines = pages.children("lines")
+    lines.know("content", "boundingBox", "spans")
+    return Rows(
+        lines,
+        page_ordinal=answer_positions(lines, pages),
+        text=lines.strings("content"),
+        polygon=lines.flat_polygons(),
+        spans=nested_spans(lines),
+    )
 
 
-def _flatten_ga(section: dict[str, Any], rows: Rows, unknown: UnknownFields) -> None:
-    first = 0
-    for block, path, lines in ga_lines(section):
-        unknown.check_all(lines, _GA_KNOWN, f"{SECTION}.blocks[].lines[]")
-        rows.add(
-            len(lines),
-            ordinal=list(range(first, first + len(lines))),
-            page_ordinal=[block] * len(lines),
-            text=strings(lines, "text", path),
-            polygon=point_polygons(lines, path, unknown),
-            spans=[None] * len(lines),
-        )
-        first += len(lines)
+def _ga(blocks: Objects) -> Rows:
+    lines = blocks.children("lines")
+    lines.know("text", "boundingPolygon", "words")
+    return Rows(
+        lines,
+        page_ordinal=answer_positions(lines, blocks),
+        text=lines.strings("text"),
+        polygon=lines.point_polygons(),
+    )
 
 
 TABLE = section_table(

@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from .read import GA_KNOWN, PREVIEW_KNOWN, SECTION, ga_lines, is_preview, preview_pages, spans
-from .reading import UnknownFields, exact_int, number, strings, text
-from .rows import Rows
+from .read import GA, PREVIEW, SECTION, ga_blocks, in_ga_shape, in_preview_shape, nested_spans
+from .reading import Objects, Rows
 from .table import FLOAT64, INT32, SPANS, STRING, column, section_table
 
-_PAGE_KNOWN = frozenset({"height", "width", "angle", "pageNumber", "words", "spans", "lines"})
-_BLOCK_KNOWN = frozenset({"lines"})
 
-
-def flatten(value: Any, rows: Rows, unknown: UnknownFields) -> None:
+def flatten(sections: Objects) -> Iterator[Rows]:
     """`readResult` -> a row per page (preview) or block (GA)."""
-    if is_preview(value):
-        _flatten_preview(value, rows, unknown)
-    else:
-        _flatten_ga(value, rows, unknown)
+    yield _preview(in_preview_shape(sections))
+    in_ga_shape(sections).know(*GA)
+    yield _ga(ga_blocks(sections))
 
 
-def _flatten_preview(section: dict[str, Any], rows: Rows, unknown: UnknownFields) -> None:
-    unknown.check(section, PREVIEW_KNOWN, SECTION)
-    pages = preview_pages(section)
-    unknown.check_all(pages, _PAGE_KNOWN, f"{SECTION}.pages[]")
-    paths = [f"{SECTION}.pages[{position}]" for position in range(len(pages))]
-    count = len(pages)
-    rows.add(
-        count,
-        ordinal=list(range(count)),
-        content=[text(section, "content", SECTION)] * count,
-        page_number=[exact_int(page, "pageNumber", path) for page, path in zip(pages, paths, strict=True)],
-        width=[number(page, "width", path) for page, path in zip(pages, paths, strict=True)],
-        height=[number(page, "height", path) for page, path in zip(pages, paths, strict=True)],
-        angle=[number(page, "angle", path) for page, path in zip(pages, paths, strict=True)],
-        spans=[spans(page, path, unknown) for page, path in zip(pages, paths, strict=True)],
-        string_index_type=[text(section, "stringIndexType", SECTION)] * count,
-        read_model_version=[text(section, "modelVersion", SECTION, required=False)] * count,
+def _preview(sections: Objects) -> Rows:
+    sections.know(*PREVIEW)
+    content, index_type = sections.strings("content"), sections.strings("stringIndexType")
+    version = sections.strings("modelVersion", required=False)
+    pages = sections.children("pages")
+    pages.know("height", "width", "angle", "pageNumber", "words", "spans", "lines")
+    return Rows(
+        pages,
+        content=[content[section] for section in pages.owners],
+        page_number=pages.ints("pageNumber"),
+        width=pages.floats("width"),
+        height=pages.floats("height"),
+        angle=pages.floats("angle"),
+        spans=nested_spans(pages),
+        string_index_type=[index_type[section] for section in pages.owners],
+        read_model_version=[version[section] for section in pages.owners],
     )
 
 
-def _flatten_ga(section: dict[str, Any], rows: Rows, unknown: UnknownFields) -> None:
-    unknown.check(section, GA_KNOWN, SECTION)
-    blocks = ga_lines(section)
-    unknown.check_all(section.get("blocks") or [], _BLOCK_KNOWN, f"{SECTION}.blocks[]")
-    rows.add(
-        len(blocks),
-        ordinal=list(range(len(blocks))),
-        content=["\n".join(strings(lines, "text", path)) for _, path, lines in blocks],
-    )
+def _ga(blocks: Objects) -> Rows:
+    blocks.know("lines")
+    lines = blocks.children("lines")
+    texts = lines.grouped(lines.strings("text"))
+    return Rows(blocks, content=["\n".join(text for (text,) in block) for block in texts])
 
 
 TABLE = section_table(

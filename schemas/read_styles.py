@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from .read import SECTION, is_preview, spans
-from .reading import Malformed, UnknownFields, floats, objects, shown
-from .rows import Rows
+from .read import SECTION, in_preview_shape, nested_spans
+from .reading import Objects, Rows
 from .table import BOOL, SPANS, column, confidence, section_table
 
-PATH = f"{SECTION}.styles"
-_KNOWN = frozenset({"isHandwritten", "spans", "confidence"})
+PATH = f"{SECTION}.styles[]"
 
 
-def flatten(value: Any, rows: Rows, unknown: UnknownFields) -> None:
+def flatten(sections: Objects) -> Iterator[Rows]:
     """`readResult.styles[]` -> a row each."""
-    if not is_preview(value):
-        return
-    styles = objects(value, "styles", SECTION, required=False)
-    unknown.check_all(styles, _KNOWN, f"{PATH}[]")
-    rows.add(
-        len(styles),
-        ordinal=list(range(len(styles))),
-        is_handwritten=[_flag(style, position) for position, style in enumerate(styles)],
-        confidence=floats(styles, "confidence", PATH),
-        spans=[spans(style, f"{PATH}[{position}]", unknown) for position, style in enumerate(styles)],
+    styles = in_preview_shape(sections).children("styles", required=False)
+    styles.know("isHandwritten", "confidence", "spans")
+    yield Rows(
+        styles,
+        is_handwritten=styles.flags("isHandwritten"),
+        confidence=styles.floats("confidence"),
+        spans=nested_spans(styles),
     )
-
-
-def _flag(style: dict[str, Any], position: int) -> bool:
-    value = style.get("isHandwritten")
-    if type(value) is not bool:
-        raise Malformed(f"{PATH}[{position}].isHandwritten", f"expected true or false, got {shown(value)}")
-    return value
 
 
 TABLE = section_table(
@@ -40,9 +28,9 @@ TABLE = section_table(
     SECTION,
     "styles of parts of the text; preview only",
     [
-        column("is_handwritten", BOOL, "whether the text is handwritten", path=f"{PATH}[].isHandwritten"),
-        confidence(f"{PATH}[].confidence"),
-        column("spans", SPANS, "the parts of the content, in text elements", path=f"{PATH}[].spans"),
+        column("is_handwritten", BOOL, "whether the text is handwritten", path=f"{PATH}.isHandwritten"),
+        confidence(f"{PATH}.confidence"),
+        column("spans", SPANS, "the parts of the content, in text elements", path=f"{PATH}.spans"),
     ],
     flatten,
 )

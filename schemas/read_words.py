@@ -3,89 +3,81 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any
+from collections.abc import Iterator
+from itertools import accumulate
 
-from .read import SECTION, flat_polygons, ga_lines, is_preview, point_polygons, preview_pages, span, spans
-from .reading import UnknownFields, floats, objects, strings
-from .rows import Rows
+from .read import SECTION, answer_positions, ga_blocks, in_preview_shape
+from .reading import Objects, Rows
 from .table import INT32, POLYGON, STRING, column, confidence, section_table
 
-_PREVIEW_KNOWN = frozenset({"content", "boundingBox", "confidence", "span"})
-_GA_KNOWN = frozenset({"text", "boundingPolygon", "confidence"})
 
-
-def flatten(value: Any, rows: Rows, unknown: UnknownFields) -> None:
+def flatten(sections: Objects) -> Iterator[Rows]:
     """`readResult` -> a row per word; ordinals run over the whole answer."""
-    if is_preview(value):
-        _flatten_preview(value, rows, unknown)
-    else:
-        _flatten_ga(value, rows, unknown)
+    yield _preview(in_preview_shape(sections).children("pages"))
+    yield _ga(ga_blocks(sections))
 
 
-def _flatten_ga(section: dict[str, Any], rows: Rows, unknown: UnknownFields) -> None:
-    first = line_ordinal = 0
-    for block, path, lines in ga_lines(section):
-        for position, line in enumerate(lines):
-            where = f"{path}[{position}]"
-            words = objects(line, "words", where)
-            where = f"{where}.words"
-            unknown.check_all(words, _GA_KNOWN, f"{SECTION}.blocks[].lines[].words[]")
-            count = len(words)
-            rows.add(
-                count,
-                ordinal=list(range(first, first + count)),
-                page_ordinal=[block] * count,
-                line_ordinal=[line_ordinal] * count,
-                text=strings(words, "text", where),
-                confidence=floats(words, "confidence", where),
-                polygon=point_polygons(words, where, unknown),
-                span_offset=[None] * count,
-                span_length=[None] * count,
-            )
-            first += count
-            line_ordinal += 1
+def _ga(blocks: Objects) -> Rows:
+    lines = blocks.children("lines")
+    words = lines.children("words")
+    words.know("text", "boundingPolygon", "confidence")
+    line_pages = answer_positions(lines, blocks)
+    return Rows(
+        words,
+        page_ordinal=[line_pages[line] for line in words.owners],
+        line_ordinal=answer_positions(words, lines),
+        text=words.strings("text"),
+        confidence=words.floats("confidence"),
+        polygon=words.point_polygons(),
+    )
 
 
-def _flatten_preview(section: dict[str, Any], rows: Rows, unknown: UnknownFields) -> None:
-    first = first_line = 0
-    for page, item in enumerate(preview_pages(section)):
-        page_path = f"{SECTION}.pages[{page}]"
-        words, path = objects(item, "words", page_path), f"{page_path}.words"
-        unknown.check_all(words, _PREVIEW_KNOWN, f"{SECTION}.pages[].words[]")
-        placed = [span(word.get("span"), f"{path}[{position}].span", unknown) for position, word in enumerate(words)]
-        lines = _LineSpans(item, page_path, first_line, unknown)
-        rows.add(
-            len(words),
-            ordinal=list(range(first, first + len(words))),
-            page_ordinal=[page] * len(words),
-            line_ordinal=[lines.holding(place["offset"], place["length"]) for place in placed],
-            text=strings(words, "content", path),
-            confidence=floats(words, "confidence", path),
-            polygon=flat_polygons(words, path),
-            span_offset=[place["offset"] for place in placed],
-            span_length=[place["length"] for place in placed],
-        )
-        first += len(words)
-        first_line += lines.count
+def _preview(pages: Objects) -> Rows:
+    words = pages.children("words")
+    words.know("content", "boundingBox", "confidence", "span")
+    span = words.child("span")
+    span.know("offset", "length")
+    offsets, lengths = span.ints("offset"), span.ints("length")
+    finders = _line_finders(pages)
+    return Rows(
+        words,
+        page_ordinal=answer_positions(words, pages),
+        line_ordinal=[
+            finders[page].holding(offset, offset + length)
+            for page, offset, length in zip(words.owners, offsets, lengths, strict=True)
+        ],
+        text=words.strings("content"),
+        confidence=words.floats("confidence"),
+        polygon=words.flat_polygons(),
+        span_offset=offsets,
+        span_length=lengths,
+    )
 
 
-class _LineSpans:
-    """Finds the line whose span holds a word's span: the last one that starts at or before it."""
+def _line_finders(pages: Objects) -> list[_LineFinder]:
+    lines = pages.children("lines")
+    ordinals = lines.ordinals()
+    spans = lines.children("spans")
+    placed: list[list[tuple[int, int, int]]] = [[] for _ in pages.values]
+    for line, offset, length in zip(spans.owners, spans.ints("offset"), spans.ints("length"), strict=True):
+        placed[lines.owners[line]].append((offset, offset + length, ordinals[line]))
+    return [_LineFinder(page) for page in placed]
 
-    def __init__(self, page: dict[str, Any], path: str, first: int, unknown: UnknownFields) -> None:
-        lines = objects(page, "lines", path)
-        self.count = len(lines)
-        self._spans = sorted(
-            (place["offset"], place["offset"] + place["length"], first + position)
-            for position, line in enumerate(lines)
-            for place in spans(line, f"{path}.lines[{position}]", unknown)
-        )
+
+class _LineFinder:
+    """Finds the line of a page that holds a word's span; of several, the one whose span starts last."""
+
+    def __init__(self, spans: list[tuple[int, int, int]]) -> None:
+        self._spans = sorted(spans)
         self._starts = [start for start, _, _ in self._spans]
+        self._reach = list(accumulate((end for _, end, _ in self._spans), max))
 
-    def holding(self, offset: int, length: int) -> int | None:
-        index = bisect_right(self._starts, offset) - 1
-        if index >= 0 and offset + length <= self._spans[index][1]:
-            return self._spans[index][2]
+    def holding(self, start: int, end: int) -> int | None:
+        index = bisect_right(self._starts, start) - 1
+        while index >= 0 and self._reach[index] >= end:
+            if self._spans[index][1] >= end:
+                return self._spans[index][2]
+            index -= 1
         return None
 
 

@@ -1,167 +1,331 @@
 """Strict reading of JSON, a column at a time: fast where all is well, exact about the place where it is not.
 
-Each reader takes a list of objects and gives one column of theirs. It checks the types of the whole column at once, and
-looks for the offender only when that check fails. Arrow would not do: it turns 1.5 into 1, and a misspelt key into null.
+A column of a whole batch of answers is checked at once, and the offender is looked for only when that check fails.
+Arrow would not do as a check: it turns 1.5 into 1, and a misspelt key into null.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+EXACT_INTEGERS = 2**53  # up to here every integer is a float
 MAX_UNKNOWN = 200
-_UNKNOWN_NAME = 200
+OTHER_UNKNOWN = "(further fields)"
 
 
 class Malformed(Exception):
-    """An answer that is not the contract: where (`path`), and what is wrong there."""
+    """An answer that is not the contract: which one of the batch, where in it (`path`), and what is wrong there."""
 
-    def __init__(self, path: str, message: str) -> None:
+    def __init__(self, answer: int, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}")
-        self.path, self.message = path, message
+        self.answer, self.path, self.message = answer, path, message
 
 
-class UnknownFields:
-    """Counts fields that the contract does not name, by path without positions; never a reason to reject."""
+class UnknownFields(Counter[str]):
+    """Counts of fields that the contract does not name, by path without positions; never a reason to reject."""
 
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def check(self, item: dict[str, Any], known: frozenset[str], path: str) -> None:
-        """Counts the fields of one object that are not `known`."""
-        if not item.keys() <= known:
-            for name in item.keys() - known:
-                self.count(f"{path}.{name}" if path else name)
-
-    def check_all(self, items: list[dict[str, Any]], known: frozenset[str], path: str) -> None:
-        """Counts the fields of all objects of a list that are not `known`."""
-        for item in items:
-            if not item.keys() <= known:
-                self.check(item, known, path)
-
-    def count(self, path: str) -> None:
-        """Counts one field."""
-        name = path[:_UNKNOWN_NAME].encode("utf-8", "replace").decode()
-        if name in self.counts or len(self.counts) < MAX_UNKNOWN:
-            self.counts[name] += 1
+    def count(self, path: str, times: int = 1) -> None:
+        """Counts a field; the first 200 paths by name, the others together."""
+        name = printable(path, 200)
+        self[name if name in self or len(self) < MAX_UNKNOWN else OTHER_UNKNOWN] += times
 
 
-def the_object(value: Any, path: str) -> dict[str, Any]:
-    """The value, which has to be an object."""
-    if type(value) is not dict:
-        raise Malformed(path, f"expected an object, got {shown(value)}")
-    return value
+class Objects:
+    """JSON objects of one kind, from all answers of a batch: the rows that columns are read from.
 
+    `values[i]` is an object, `answers[i]` the answer it is in (never decreasing), and `owners[i]` the position of the
+    object that holds it among its parent's `values`. The places that errors name are worked out only for an error.
+    """
 
-def objects(container: dict[str, Any], name: str, path: str, *, required: bool = True) -> list[dict[str, Any]]:
-    """The list of objects that `container` has under `name`; empty where it may be absent or null."""
-    value = container.get(name)
-    if value is None and (not required):
-        return []
-    where = f"{path}.{name}"
-    if type(value) is not list:
-        raise Malformed(where, _expected("a list", container, name))
-    if value and set(map(type, value)) != {dict}:
-        position = next(position for position, item in enumerate(value) if type(item) is not dict)
-        raise Malformed(f"{where}[{position}]", f"expected an object, got {shown(value[position])}")
-    return value
+    def __init__(
+        self,
+        values: list[dict[str, Any]],
+        answers: list[int],
+        unknown: UnknownFields,
+        *,
+        name: str = "",
+        parent: Objects | None = None,
+        owners: list[int] | None = None,
+        listed: bool = False,
+    ) -> None:
+        self.values, self.answers, self.unknown = values, answers, unknown
+        self.owners = owners or []
+        self._name, self._parent, self._listed = name, parent, listed
 
+    def __len__(self) -> int:
+        return len(self.values)
 
-def strings(items: list[dict[str, Any]], name: str, path: str, *, required: bool = True) -> list[Any]:
-    """A column of texts; None for absent and null ones where that is allowed."""
-    values = [item.get(name) for item in items]
-    if set(map(type, values)) <= {str}:
+    @property
+    def pattern(self) -> str:
+        """The JSON path of these objects, without positions: `objectsResult.values[]`."""
+        return _joined(self._parent.pattern if self._parent else "", f"{self._name}[]" if self._listed else self._name)
+
+    def path(self, index: int) -> str:
+        """The JSON path of one object: `objectsResult.values[3]`."""
+        if self._parent is None:
+            return ""
+        owner = self.owners[index]
+        position = f"[{index - bisect_left(self.owners, owner)}]" if self._listed else ""
+        return _joined(self._parent.path(owner), f"{self._name}{position}")
+
+    def ordinals(self) -> list[int]:
+        """Each object's position among those of the same answer, from 0."""
+        return [position for _, same in groupby(self.answers) for position, _ in enumerate(same)]
+
+    def know(self, *names: str) -> None:
+        """Counts the fields of the objects that are not among `names`."""
+        if set().union(*self.values).issubset(names):
+            return
+        for item in self.values:
+            for name in item.keys() - set(names):
+                self.unknown.count(_joined(self.pattern, name))
+
+    def where(self, keep: Callable[[dict[str, Any]], bool]) -> Objects:
+        """Those of the objects that `keep` holds of."""
+        chosen = [index for index, item in enumerate(self.values) if keep(item)]
+        if len(chosen) == len(self):
+            return self
+        return self._held([self.values[index] for index in chosen], chosen, "", listed=False)
+
+    def child(self, name: str, *, required: bool = True) -> Objects:
+        """The object that each one has under `name`; where it is not required, of those that have one."""
+        values = self._cells(name)
+        owners: list[int] = list(range(len(values)))
+        if not required:
+            owners = [index for index, value in enumerate(values) if value is not None]
+            values = [values[index] for index in owners]
+        held = self._held(values, owners, name, listed=False)
+        if not set(map(type, values)) <= {dict}:
+            held._find(values, _an_object)
+        return held
+
+    def children(self, name: str, *, required: bool = True, length: int | None = None) -> Objects:
+        """All objects of the lists that each one has under `name`."""
+        lists = self._lists(name, required, length)
+        values = list(chain.from_iterable(lists))
+        owners = [owner for owner, items in enumerate(lists) for _ in items]
+        held = self._held(values, owners, name, listed=True)
+        if not set(map(type, values)) <= {dict}:
+            held._find(values, _an_object)
+        return held
+
+    def strings(self, name: str, *, required: bool = True) -> list[Any]:
+        """A column of texts; None for absent and null ones where that is allowed."""
+        values = self._cells(name)
+        texts = values if required else [value for value in values if value is not None]
+        try:
+            # Fails for what is no text, and for half a surrogate pair, which no file can hold.
+            "".join(texts).encode()
+        except (TypeError, UnicodeEncodeError):
+            self._find(values, _a_text if required else _a_text_or_nothing, name)
         return values
-    for position, value in enumerate(values):
-        if type(value) is not str and (value is not None or required):
-            raise Malformed(f"{path}[{position}].{name}", _expected("a text", items[position], name))
-    return values
+
+    def floats(self, name: str) -> list[float]:
+        """A column of numbers, as floats that equal what was received."""
+        values = self._cells(name)
+        if set(map(type, values)) <= {float} and math.isfinite(sum(values)):
+            return values
+        return self._find(values, _a_number, name)
+
+    def ints(self, name: str, minimum: int = INT32_MIN) -> list[int]:
+        """A column of 32-bit integers."""
+        values = self._cells(name)
+        if set(map(type, values)) <= {int} and (not values or (min(values) >= minimum and max(values) <= INT32_MAX)):
+            return values
+        return self._find(values, _an_integer(minimum), name)
+
+    def flags(self, name: str) -> list[bool]:
+        """A column of true and false."""
+        values = self._cells(name)
+        if set(map(type, values)) <= {bool}:
+            return values
+        return self._find(values, _a_flag, name)
+
+    def boxes(self) -> dict[str, list[int]]:
+        """The columns x, y, w, h of the bounding boxes."""
+        boxes = self.child("boundingBox")
+        boxes.know("x", "y", "w", "h")
+        return {side: boxes.ints(side) for side in "xywh"}
+
+    def flat_polygons(self) -> list[tuple[float, ...]]:
+        """The polygons of the preview: `boundingBox`, a list of eight numbers."""
+        lists = self._lists("boundingBox", True, 8)
+        numbers = list(chain.from_iterable(lists))
+        if not set(map(type, numbers)) <= {int} or (numbers and not _all_exact(numbers)):
+            numbers = [self._number_of(index, position) for index in range(len(lists)) for position in range(8)]
+        return _eights(numbers)
+
+    def point_polygons(self) -> list[tuple[float, ...]]:
+        """The polygons of the GA versions: `boundingPolygon`, four points."""
+        points = self.children("boundingPolygon", length=4)
+        points.know("x", "y")
+        numbers = [0] * (2 * len(points))
+        numbers[0::2], numbers[1::2] = points.ints("x"), points.ints("y")
+        return _eights(numbers)
+
+    def grouped(self, *columns: list[Any]) -> list[list[tuple[Any, ...]]]:
+        """The rows of these columns as a list for each object of the parent: the cells of a nested column."""
+        assert self._parent is not None
+        groups: list[list[tuple[Any, ...]]] = [[] for _ in self._parent.values]
+        for owner, row in zip(self.owners, zip(*columns, strict=True), strict=True):
+            groups[owner].append(row)
+        return groups
+
+    def refuse(self, index: int, name: str, wanted: str) -> None:
+        """Raises the error that object `index` has not got what is wanted under `name`."""
+        found = self.values[index].get(name, _NOTHING)
+        raise Malformed(self.answers[index], _joined(self.path(index), name) or "$", _expected(wanted, found))
+
+    def _cells(self, name: str) -> list[Any]:
+        try:
+            return list(map(itemgetter(name), self.values))
+        except KeyError:
+            return [item.get(name) for item in self.values]
+
+    def _held(self, values: list[Any], owners: list[int], name: str, *, listed: bool) -> Objects:
+        answers = list(map(self.answers.__getitem__, owners))
+        return Objects(values, answers, self.unknown, name=name, parent=self, owners=owners, listed=listed)
+
+    def _lists(self, name: str, required: bool, length: int | None) -> list[list[Any]]:
+        lists = self._cells(name)
+        if not required:
+            lists = [[] if value is None else value for value in lists]
+        if not set(map(type, lists)) <= {list} or (length is not None and not set(map(len, lists)) <= {length}):
+            self._find(lists, _a_list(length), name)
+        return lists
+
+    def _number_of(self, index: int, position: int) -> float:
+        value = self.values[index]["boundingBox"][position]
+        try:
+            return _a_number(value)
+        except _UnfitError as unfit:
+            path = f"{self.path(index)}.boundingBox[{position}]"
+            raise Malformed(self.answers[index], path, _expected(str(unfit), value)) from None
+
+    def _find(self, values: list[Any], read: Callable[[Any], Any], name: str = "") -> list[Any]:
+        """Reads a column cell by cell, up to the first cell that is unfit."""
+        cells = []
+        for index, value in enumerate(values):
+            try:
+                cells.append(read(value))
+            except _UnfitError as unfit:
+                missing = value is None and not self._is_null(index, name)
+                raise Malformed(
+                    self.answers[index],
+                    _joined(self.path(index), name) or "$",
+                    _expected(str(unfit), _NOTHING if missing else value),
+                ) from None
+        return cells
+
+    def _is_null(self, index: int, name: str) -> bool:
+        if name:
+            return name in self.values[index]
+        return self._listed or self._parent is None or self._name in self._parent.values[self.owners[index]]
 
 
-def floats(items: list[dict[str, Any]], name: str, path: str) -> list[float]:
-    """A column of numbers, as floats that equal what was received."""
-    values = [item.get(name) for item in items]
-    if set(map(type, values)) <= {float} and math.isfinite(sum(values)):  # type: ignore[arg-type]
-        return values  # type: ignore[return-value]
-    return [
-        exact_float(value, f"{path}[{position}].{name}", items[position], name) for position, value in enumerate(values)
-    ]
+class Rows:
+    """Rows of a table: one for each of `source`, by column. Columns that are left out are null."""
+
+    def __init__(self, source: Objects, **columns: list[Any]) -> None:
+        self.answers = source.answers
+        self.columns = {"ordinal": source.ordinals(), **columns}
 
 
-def exact_float(value: Any, path: str, container: dict[str, Any], name: str) -> float:
-    """A number as a float that equals it."""
+Flatten = Callable[[Objects], Iterator[Rows]]
+
+_NOTHING = object()
+
+
+class _UnfitError(Exception):
+    """A cell is not what is wanted, which the exception says."""
+
+
+def _an_object(value: Any) -> Any:
+    if type(value) is not dict:
+        raise _UnfitError("an object")
+    return value
+
+
+def _a_list(length: int | None) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if type(value) is not list or (length is not None and len(value) != length):
+            raise _UnfitError("a list" if length is None else f"a list of {length}")
+        return value
+
+    return read
+
+
+def _a_text(value: Any) -> Any:
+    if type(value) is not str:
+        raise _UnfitError("a text")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise _UnfitError("a text without half a surrogate pair")
+    return value
+
+
+def _a_text_or_nothing(value: Any) -> Any:
+    return None if value is None else _a_text(value)
+
+
+def _a_number(value: Any) -> float:
     if type(value) is float and math.isfinite(value):
         return value
-    if type(value) is int and abs(value) <= 2**53:
+    if type(value) is int and abs(value) <= EXACT_INTEGERS:
         return float(value)
-    raise Malformed(path, _expected("a finite number", container, name))
+    raise _UnfitError("a finite number")
 
 
-def ints(items: list[dict[str, Any]], name: str, path: str) -> list[int]:
-    """A column of 32-bit integers."""
-    values = [item.get(name) for item in items]
-    if set(map(type, values)) <= {int} and (
-        not values or (INT32_MIN <= min(values) and max(values) <= INT32_MAX)  # type: ignore[type-var]
-    ):
-        return values  # type: ignore[return-value]
-    return [exact_int(item, name, f"{path}[{position}]") for position, item in enumerate(items)]
+def _an_integer(minimum: int) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if type(value) is not int:
+            raise _UnfitError("an integer")
+        if not minimum <= value <= INT32_MAX:
+            raise _UnfitError(f"an integer from {minimum} to {INT32_MAX}")
+        return value
+
+    return read
 
 
-def exact_int(item: dict[str, Any], name: str, path: str) -> int:
-    """A 32-bit integer of one object."""
-    value = item.get(name)
-    if type(value) is not int or not INT32_MIN <= value <= INT32_MAX:
-        raise Malformed(f"{path}.{name}", _expected("a 32-bit integer", item, name))
+def _a_flag(value: Any) -> Any:
+    if type(value) is not bool:
+        raise _UnfitError("true or false")
     return value
 
 
-def text(item: dict[str, Any], name: str, path: str, *, required: bool = True) -> str | None:
-    """A text of one object."""
-    value = item.get(name)
-    if type(value) is str or (value is None and not required):
-        return value
-    raise Malformed(f"{path}.{name}", _expected("a text", item, name))
+def _all_exact(numbers: list[int]) -> bool:
+    return min(numbers) >= -EXACT_INTEGERS and max(numbers) <= EXACT_INTEGERS
 
 
-def number(item: dict[str, Any], name: str, path: str) -> float:
-    """A number of one object, as a float that equals it."""
-    return exact_float(item.get(name), f"{path}.{name}", item, name)
+def _eights(numbers: list[Any]) -> list[tuple[Any, ...]]:
+    return list(zip(*[iter(numbers)] * 8, strict=True))
 
 
-_BOX = frozenset("xywh")
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path and name else path or name
 
 
-def boxes(items: list[dict[str, Any]], path: str, unknown: UnknownFields) -> dict[str, list[int]]:
-    """The columns x, y, w, h of the bounding boxes."""
-    found = [item.get("boundingBox") for item in items]
-    if not set(map(type, found)) <= {dict}:
-        for position, value in enumerate(found):
-            if type(value) is not dict:
-                raise Malformed(
-                    f"{path}[{position}].boundingBox", _expected("an object", items[position], "boundingBox")
-                )
-    unknown.check_all(found, _BOX, f"{path}[].boundingBox")  # type: ignore[arg-type]
-    columns = {}
-    for side in "xywh":
-        try:
-            columns[side] = ints(found, side, "")  # type: ignore[arg-type]
-        except Malformed as error:
-            position = error.path.partition("]")[0]
-            raise Malformed(f"{path}{position}].boundingBox.{side}", error.message) from None
-    return columns
+def _expected(wanted: str, found: Any) -> str:
+    return f"expected {wanted}, got {'nothing' if found is _NOTHING else shown(found)}"
 
 
 def shown(value: Any) -> str:
-    """A value in a message, short and printable."""
+    """A value in a message, as JSON spells it, short and printable."""
     if type(value) in (dict, list):
         return f"{'an object' if type(value) is dict else 'a list'} of {len(value)}"
     if type(value) is int and abs(value) > 10**30:
         return "a huge integer"
-    printed = repr(value)
-    return (printed if len(printed) <= 40 else f"{printed[:40]}…").encode("utf-8", "replace").decode()
+    if type(value) is str:
+        return printable(f'"{value}"' if len(value) <= 40 else f'"{value[:40]}…"', 50)
+    return {None: "null", True: "true", False: "false"}[value] if value is None or type(value) is bool else repr(value)
 
 
-def _expected(what: str, container: dict[str, Any], name: str) -> str:
-    return f"expected {what}, got {shown(container[name]) if name in container else 'nothing'}"
+def printable(text: str, length: int) -> str:
+    """The first characters of a text, with half surrogate pairs replaced."""
+    return text[:length].encode("utf-8", "replace").decode()

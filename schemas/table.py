@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from .reading import UnknownFields
-from .rows import Rows
+from .reading import Flatten
 
 SCHEMA_VERSION = 1
 
@@ -63,8 +62,8 @@ KEY = [
 class TableSpec:
     """A table: `kind` is `section` (rows from answers) or `record` (rows from outcomes).
 
-    A section table reads the JSON section `section` of an answer with `flatten(value, rows, unknown)`, which raises
-    `Malformed` where the section is not the contract. An `optional` table is written only where it is asked for.
+    A section table reads the JSON section `section` of answers with `flatten(sections)`, which yields rows and raises
+    `Malformed` where a section is not the contract. An `optional` table is written only where it is asked for.
     """
 
     name: str
@@ -73,7 +72,7 @@ class TableSpec:
     primary_key: tuple[str, ...]
     kind: str = "section"
     section: str = ""
-    flatten: Callable[[Any, Rows, UnknownFields], None] | None = None
+    flatten: Flatten | None = None
     optional: bool = False
 
     @property
@@ -94,7 +93,7 @@ def section_table(
     section: str,
     description: str,
     columns: Iterable[pa.Field],
-    flatten: Callable[[Any, Rows, UnknownFields], None],
+    flatten: Flatten,
     primary_key: tuple[str, ...] = ("image_id", "fingerprint", "run_id", "ordinal"),
 ) -> TableSpec:
     """A table of one section of the answers."""

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from .reading import UnknownFields, floats, objects, strings, the_object
-from .rows import Rows
+from .reading import Objects, Rows
 from .table import STRING, column, confidence, section_table
 
 SECTION = "tagsResult"
-_SECTION_KNOWN = frozenset({"values"})
-_KNOWN = frozenset({"name", "confidence"})
 
 
-def flatten_tags(value: Any, path: str, rows: Rows, unknown: UnknownFields) -> None:
-    """`{values: [{name, confidence}]}` -> a row each."""
-    section = the_object(value, path)
-    unknown.check(section, _SECTION_KNOWN, path)
-    items = objects(section, "values", path)
-    path = f"{path}.values"
-    unknown.check_all(items, _KNOWN, f"{path}[]")
-    rows.add(
-        len(items),
-        ordinal=list(range(len(items))),
-        name=strings(items, "name", path),
-        confidence=floats(items, "confidence", path),
-    )
-
-
-def flatten(value: Any, rows: Rows, unknown: UnknownFields) -> None:
-    """`tagsResult` -> a row per tag."""
-    flatten_tags(value, SECTION, rows, unknown)
+def flatten(section: Objects) -> Iterator[Rows]:
+    """`tagsResult.values[]` -> a row each."""
+    section.know("values")
+    tags = section.children("values")
+    tags.know("name", "confidence")
+    yield Rows(tags, name=tags.strings("name"), confidence=tags.floats("confidence"))
 
 
 TABLE = section_table(
