@@ -49,20 +49,15 @@ def _first_rows(output: str, files: Iterable[str]) -> pa.Table:
 
 def _lines(table: pa.Table) -> list[str]:
     columns = [name for name in table.schema.names if name not in _HIDDEN][:8]
-    rows = [columns, *([_shown(row[name]) for name in columns] for row in table.to_pylist())]
+    rows = [columns, *([_shown(name, row[name]) for name in columns] for row in table.to_pylist())]
     widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
-def _shown(value: Any) -> str:
-    text = (
-        f"{value:.3f}"
-        if isinstance(value, float)
-        else ", ".join(map(str, value))
-        if isinstance(value, list)
-        else str(value)
-    )
-    text = " ".join(text.split())
-    return text if len(text) <= _WIDTH else f"…{text[-_WIDTH + 1 :]}"
+def _shown(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    text = " ".join(str(", ".join(value) if isinstance(value, list) else value).split())
+    if len(text) <= _WIDTH:
+        return text
+    return f"…{text[1 - _WIDTH :]}" if name == "image_uri" else f"{text[: _WIDTH - 1]}…"

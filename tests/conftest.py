@@ -64,6 +64,8 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Run
             flags += ["--output", str(tmp_path / "out")]
         if features:
             flags += ["--features", features]
+        if command == "run" and "--requests_per_second" not in flags:
+            flags += ["--requests_per_second", "2000"]
         capsys.readouterr()
         code = main(flags)
         captured = capsys.readouterr()
@@ -76,17 +78,17 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Run
 def pictures(tmp_path: Path) -> Callable[[int], list[Path]]:
     """`pictures(n)`: n small pictures with different content, all valid."""
 
-    def make(number: int, folder: str = "pictures", first: int = 0) -> list[Path]:
+    def make(number: int, folder: str = "pictures", first: int = 0, width: int = 64) -> list[Path]:
         directory = tmp_path / folder
         directory.mkdir(exist_ok=True)
-        return [picture(directory / f"{index:05d}.png", index) for index in range(first, first + number)]
+        return [picture(directory / f"{width}-{index:05d}.png", index, width) for index in range(first, first + number)]
 
     return make
 
 
-def picture(path: Path, index: int) -> Path:
-    """A 64x50 picture that differs from every other index."""
-    image = Image.new("RGB", (64, 50), (index % 256, index // 256 % 256, 128))
+def picture(path: Path, index: int, width: int = 64) -> Path:
+    """A small picture that differs from every other index; a width of its own lets a fault rule pick it."""
+    image = Image.new("RGB", (width, 50), (index % 256, index // 256 % 256, 128))
     image.putpixel((index % 64, index // 64 % 50), (255, 255, 255))
     image.save(path)
     return path
