@@ -28,6 +28,8 @@ EXTRAS = {
     "emulator": ["aiohttp>=3.10", "numpy>=1.26"],
     # RapidOCR ships its models in the wheel: real `read` answers with no download.
     "emulator-ocr": ["rapidocr>=3.10,<4", "onnxruntime>=1.18"],
+    # Microsoft's own client of Entra ID: environment, workload and managed identities.
+    "entra": ["azure-identity>=1.17"],
     # Beam reads s3:// through this.
     "aws": ["apache-beam[aws]"],
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import Any
 
@@ -35,7 +34,6 @@ def run(argv: list[str]) -> int:
     dead_runs = layout.dead_runs(but=run_id)
     pipeline = beam.Pipeline(options=config.options)
     build(pipeline, config, run_id, dead_runs)
-    logging.getLogger().setLevel(logging.WARNING)
     _say_start(config, run_id, dead_runs)
     layout.mark_started(run_id, local=config.runner != DATAFLOW_RUNNER)
     try:

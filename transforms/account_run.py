@@ -14,11 +14,12 @@ from typing import Any
 import apache_beam as beam
 
 from . import storage
-from .call_stats import latency_percentiles, timeline
+from .call_stats import latency_percentiles, pace, timeline
 from .layout import Layout
 from .write_tables import WrittenFile
 
 MANIFEST_VERSION = 1
+_CALL_COUNTS = ("retries", "billed_units", "bytes_sent", "throttled_seconds", "breaker_openings")
 
 
 class AccountingError(Exception):
@@ -136,9 +137,8 @@ def make_manifest(
         "attempts": _named(counts, "attempts."),
         "calls": {
             "attempts": sum(_named(counts, "attempts.").values()),
-            "retries": counts.get("retries", 0),
-            "billed_units": counts.get("billed_units", 0),
-            "bytes_sent": counts.get("bytes_sent", 0),
+            **{name: counts.get(name, 0) for name in _CALL_COUNTS},
+            "requests_per_second": pace(dict(counts)),
         },
         "latency_seconds": latency_percentiles(dict(counts)),
         "timeline": timeline(dict(counts)),

@@ -18,6 +18,7 @@ from apache_beam.utils.shared import Shared
 
 from ..schemas.outcomes import Analyzed, DeadLetter, Deferred
 from .call_stats import CallStats
+from .endpoint.admission import Events
 from .endpoint.call import Call, Caller, RateLimiter
 from .endpoint.client import check_endpoint
 from .endpoint.credentials import Credential, EnvironmentKey
@@ -194,7 +195,7 @@ class _Calls(beam.DoFn):
                 yield TaggedOutput(tagged.tag, at_end_of_bundle(tagged.value))
             else:
                 yield at_end_of_bundle(tagged)
-        self._metrics.throttled(self._process.caller.admission.take_throttled_seconds())
+        self._note_events()
         if counts := self._stats.as_counts():
             yield TaggedOutput(STATS, at_end_of_bundle(counts))
 
@@ -223,11 +224,17 @@ class _Calls(beam.DoFn):
             raise finished
         self._stats.add(finished.attempts)
         self._metrics.count(finished)
-        self._metrics.throttled(self._process.caller.admission.take_throttled_seconds())
+        self._note_events()
         outcome = finished.outcome
         if isinstance(outcome, Analyzed):
             return outcome
         return TaggedOutput(DEAD_LETTERS if isinstance(outcome, DeadLetter) else DEFERRED, outcome)
+
+    def _note_events(self) -> None:
+        events = self._process.caller.admission.take_events()
+        if any(events):
+            self._stats.add_events(events)
+            self._metrics.count_events(events)
 
 
 class _BeamMetrics:
@@ -235,6 +242,7 @@ class _BeamMetrics:
 
     def __init__(self) -> None:
         self._throttled = Metrics.counter(NAMESPACE, "cumulativeThrottlingSeconds")
+        self._openings = Metrics.counter(NAMESPACE, "breaker_openings")
         self._retries = Metrics.counter(NAMESPACE, "retries")
         self._ambiguous = Metrics.counter(NAMESPACE, "ambiguous")
         self._billed_units = Metrics.counter(NAMESPACE, "billed_units")
@@ -256,9 +264,9 @@ class _BeamMetrics:
         if call.unanswered:
             self._ambiguous.inc(call.unanswered)
 
-    def throttled(self, seconds: int) -> None:
-        if seconds:
-            self._throttled.inc(seconds)
+    def count_events(self, events: Events) -> None:
+        self._throttled.inc(events.throttled_seconds)
+        self._openings.inc(events.breaker_openings)
 
     def _counter(self, result: str) -> Any:
         if result not in self._by_result:

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
+from .endpoint.admission import Events
 from .endpoint.call import Attempt
 
 _BUCKETS_PER_OCTAVE = 8  # latency is known to 9 %
@@ -32,9 +33,14 @@ class CallStats:
             counts["billed_units"] += attempt.billed_units
             counts["retries"] += number > 0
 
+    def add_events(self, events: Events) -> None:
+        """Takes what happened in the process."""
+        self._counts["throttled_seconds"] += events.throttled_seconds
+        self._counts["breaker_openings"] += events.breaker_openings
+
     def as_counts(self) -> dict[str, int]:
         """Name -> number, to be added up over bundles."""
-        return dict(self._counts)
+        return {name: number for name, number in self._counts.items() if number}
 
 
 def _bucket(seconds: float) -> int:
@@ -54,6 +60,13 @@ def latency_percentiles(counts: dict[str, int], percents: Iterable[float] = (50,
                 percentiles[f"p{percent:g}"] = round(2 ** (bucket / _BUCKETS_PER_OCTAVE), 4)
                 break
     return percentiles
+
+
+def pace(counts: dict[str, int]) -> float | None:
+    """Attempts a second from the first to the last one; None where there were none."""
+    seconds = {int(name.split(".")[1]) for name in counts if name.startswith("timeline.")}
+    attempts = sum(number for name, number in counts.items() if name.startswith("attempts."))
+    return round(attempts / (max(seconds) - min(seconds) + 1), 2) if seconds else None
 
 
 def timeline(counts: dict[str, int], most: int = 600) -> list[dict[str, int]]:

@@ -125,5 +125,5 @@ def test_waiting_for_the_pacer_is_throttled_time():
     for _ in range(30):
         gate.enter(FOREVER)
         gate.answered(monotonic())
-    assert gate.take_throttled_seconds() == pytest.approx(1, abs=1)
-    assert gate.take_throttled_seconds() == 0
+    assert gate.take_events().throttled_seconds == pytest.approx(1, abs=1)
+    assert gate.take_events() == (0, 0)

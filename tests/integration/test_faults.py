@@ -39,8 +39,12 @@ IMAGE_FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "flags", "fault_class", "attempts", "maybe_billed", "retryable"), IMAGE_FAULTS, ids=str)
-def test_one_image_among_good_ones(emulator, run, pictures, fault, flags, fault_class, attempts, maybe_billed, retryable):
+@pytest.mark.parametrize(
+    ("fault", "flags", "fault_class", "attempts", "maybe_billed", "retryable"), IMAGE_FAULTS, ids=str
+)
+def test_one_image_among_good_ones(
+    emulator, run, pictures, fault, flags, fault_class, attempts, maybe_billed, retryable
+):
     folder = pictures(12)[0].parent
     (poison,) = pictures(1, width=POISON)
     fault = {"kind": fault} if isinstance(fault, str) else dict(fault)
@@ -52,7 +56,9 @@ def test_one_image_among_good_ones(emulator, run, pictures, fault, flags, fault_
     good = 12 + (fault_class is ANSWERED)
     accounts = finished.manifest["conservation"]
     assert (accounts["input"], accounts["analyzed"]) == (13, good)
-    assert accounts["input"] == sum(accounts[k] for k in ("analyzed", "dead_letters", "deferred", "skipped", "duplicates"))
+    assert accounts["input"] == sum(
+        accounts[k] for k in ("analyzed", "dead_letters", "deferred", "skipped", "duplicates")
+    )
     if fault_class is ANSWERED:
         assert finished.rows("images", "attempts, maybe_billed", f"width = {POISON}") == [(attempts, maybe_billed)]
     elif fault_class == "throttled":

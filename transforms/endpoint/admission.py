@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from time import monotonic
+from typing import NamedTuple
 
 from .breaker import Breaker, State
 from .pacer import Pacer
@@ -25,6 +26,13 @@ class Refused(Enum):
 
     TRIPPED = "tripped"
     DEADLINE = "deadline"
+
+
+class Events(NamedTuple):
+    """Whole seconds that the head of the queue waited for the pacer, and how often the breaker opened."""
+
+    throttled_seconds: int
+    breaker_openings: int
 
 
 class Admission:
@@ -118,12 +126,13 @@ class Admission:
         """Sleeps between two attempts of a call; a trip ends it."""
         self._tripped.wait(seconds)
 
-    def take_throttled_seconds(self) -> int:
-        """Whole seconds that the head of the queue has waited for the pacer since the last call of this."""
+    def take_events(self) -> Events:
+        """What happened in this process since the last call of this, for the accounts."""
         with self._lock:
             whole = int(self._throttled_seconds)
             self._throttled_seconds -= whole
-        return whole
+            openings, self.breaker.openings = self.breaker.openings, 0
+        return Events(whole, openings)
 
     def _wait(self, turn: threading.Condition, deadline: float) -> Refused | None:
         while True:

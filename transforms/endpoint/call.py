@@ -119,6 +119,8 @@ class Caller:
     def _attempt_until_settled(self, call: Call, payload: Payload) -> None:
         while call.outcome is None:
             waiting_since = time.monotonic()
+            if not self._rate_limiter_allows():
+                continue
             refused = self.admission.enter(call.deadline, retry=bool(call.attempts))
             if refused is Refused.TRIPPED:
                 call.outcome = self._deferred(call)
@@ -127,9 +129,17 @@ class Caller:
             else:
                 self._attempt(call, payload, waiting_since)
 
+    def _rate_limiter_allows(self) -> bool:
+        """Asks the shared limiter, which may block; one that cannot be asked stops the spending."""
+        if self._rate_limiter is None or self.admission.tripped:
+            return True
+        try:
+            return self._rate_limiter.allow(hits_added=1)
+        except Exception as error:
+            self.admission.trip("rate_limiter", f"it cannot be asked: {type(error).__name__}", leaving=False)
+            return True
+
     def _attempt(self, call: Call, payload: Payload, waiting_since: float) -> None:
-        if self._rate_limiter is not None:
-            self._rate_limiter.allow(hits_added=1)
         started = time.monotonic()
         if not call.attempts:
             call.deadline = started + self._settings.call_deadline

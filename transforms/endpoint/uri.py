@@ -88,6 +88,10 @@ class ImageRef(NamedTuple):
         """The reference of any text: a malformed one gets an id too, and fails when it is read."""
         return cls(uri, image_id(uri), redact(uri))
 
+    def __repr__(self) -> str:
+        """Without the URI as given: Beam logs elements at DEBUG."""
+        return f"ImageRef({self.image_uri!r}, {self.image_id})"
+
 
 def image_id(uri: str) -> str:
     """32 hex digits that identify the image, whatever signature its URI carries."""
