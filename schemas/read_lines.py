@@ -43,7 +43,7 @@ TABLE = section_table(
     SECTION,
     "lines of text",
     [
-        column("page_ordinal", INT32, "the line's row in read_pages"),
+        column("page_ordinal", INT32, "the line's row in read_pages", references="read_pages.ordinal"),
         column("text", STRING, "the line", path="readResult.pages[].lines[].content or blocks[].lines[].text"),
         column(
             "polygon",

@@ -86,11 +86,12 @@ TABLE = section_table(
     SECTION,
     "words of text",
     [
-        column("page_ordinal", INT32, "the word's row in read_pages"),
+        column("page_ordinal", INT32, "the word's row in read_pages", references="read_pages.ordinal"),
         column(
             "line_ordinal",
             INT32,
             "the word's row in read_lines; null where no line's span holds the word's",
+            references="read_lines.ordinal",
             nullable=True,
         ),
         column("text", STRING, "the word", path="readResult.pages[].words[].content or blocks[].lines[].words[].text"),

@@ -28,10 +28,12 @@ def column(
     path: str = "",
     unit: str = "",
     nullable: bool = False,
+    references: str = "",
     since: int = 1,
 ) -> pa.Field:
-    """A field with its documentation: JSON path in the answer, unit, and the schema version that brought it."""
-    notes = {"description": description, "json_path": path, "unit": unit, "since": str(since)}
+    """A field with its documentation: JSON path in the answer, unit, the schema version that brought it, and the
+    column (`table.column`) of the same answer whose values it takes."""
+    notes = {"description": description, "json_path": path, "unit": unit, "references": references, "since": str(since)}
     return pa.field(name, kind, nullable=nullable, metadata={key: text for key, text in notes.items() if text})
 
 
