@@ -84,10 +84,30 @@ class TableSpec:
         return pa.schema(self.columns, metadata=notes)
 
     def to_table(self, records: Sequence[Iterable[Any]]) -> pa.Table:
-        """The Arrow table of outcome records, whose fields are the columns in order."""
+        """The Arrow table of outcome records, whose fields are the columns in order.
+
+        Half surrogate pairs, as in file names that are not UTF-8, are written as `\\udcff`. Raises TypeError or
+        ValueError, naming the column, where a record is not of the table.
+        """
         values = list(zip(*records, strict=True)) or [()] * len(self.columns)
-        arrays = [pa.array(column, field.type) for column, field in zip(values, self.columns, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=self.schema)
+        cells = zip(values, self.columns, strict=True)
+        return pa.Table.from_arrays([self._array(column, field) for column, field in cells], schema=self.schema)
+
+    def _array(self, cells: Sequence[Any], field: pa.Field) -> pa.Array:
+        if not field.nullable and None in cells:
+            raise ValueError(f"{self.name}.{field.name} is null")
+        if pa.types.is_integer(field.type) and not set(map(type, cells)) <= {int, type(None)}:
+            raise TypeError(f"{self.name}.{field.name} is not an integer")
+        try:
+            return pa.array(cells, field.type)
+        except UnicodeEncodeError:
+            return self._array([_storable(cell) for cell in cells], field)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise TypeError(f"{self.name}.{field.name}: {error}") from None
+
+
+def _storable(cell: Any) -> Any:
+    return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell
 
 
 def section_table(
