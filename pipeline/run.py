@@ -31,6 +31,7 @@ def run(argv: list[str]) -> int:
     """
     config = configure(parse(argv))
     run_id, layout = new_run_id(), Layout(config.output)
+    layout.tidy()
     dead_runs = layout.dead_runs(but=run_id)
     pipeline = beam.Pipeline(options=config.options)
     build(pipeline, config, run_id, dead_runs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        return json.loads(max((self.output / "runs").glob("*.json")).read_text())
+        run_id = re.findall(r"/run=([^/]+)/", self.out)[-1]
+        return json.loads((self.output / "runs" / f"{run_id}.json").read_text())
 
     def rows(self, table: str, columns: str = "*", where: str = "true") -> list[tuple]:
         """Rows of a table over all partitions, read by DuckDB."""

@@ -7,7 +7,7 @@ answered images cost thousands of elements.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
@@ -43,10 +43,10 @@ class KnownDead(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Rows of one shard: `kind`, and for each row a tuple whose first item is the image id."""
+    """Rows of one shard: `kind`, and for each row a tuple that begins with image id and fingerprint."""
 
     kind: str
-    rows: list[tuple]
+    rows: list[tuple[Any, ...]]
 
 
 class ReadHistory(beam.PTransform):
@@ -75,7 +75,7 @@ class ReadHistory(beam.PTransform):
             | beam.Create([self._layout.output], reshuffle=False)
             | "ListHistory" >> beam.FlatMap(lambda _: history_files(self._layout, self._run_id, self._dead_runs))
             | "SpreadHistory" >> beam.Reshuffle()
-            | "ScanHistory" >> beam.FlatMap(scan, self._fingerprint)
+            | "ScanHistory" >> beam.FlatMap(scan, self._fingerprint, bool(self._dead_runs))
         )
 
 
@@ -91,19 +91,22 @@ def history_files(layout: Layout, run_id: str, dead_runs: list[str]) -> Iterator
         yield from (HistoryFile("journalled", path) for path in journals.get(run, []))
 
 
-def scan(file: HistoryFile, fingerprint: str) -> Iterator[tuple[str, Block]]:
-    """One file's rows as blocks by shard."""
-    read = {"answered": _ids, "deferred": _ids, "journalled": _journalled, "dead": _dead}[file.kind]
+def scan(file: HistoryFile, fingerprint: str, every_request: bool = False) -> Iterator[tuple[str, Block]]:
+    """One file's rows as blocks by shard.
+
+    Args:
+      file: what to read.
+      fingerprint: of the request; rows of others are left out.
+      every_request: keep answered rows of other requests too, to tell which journalled answers are in the tables.
+    """
+    keep_all = file.kind == "journalled" or (file.kind == "answered" and every_request)
     with open_bytes(file.path) as source:
-        offset = 0
+        first = 0
         for batch in pq.ParquetFile(source).iter_batches(_BATCH_ROWS, columns=_COLUMNS[file.kind]):
             table = pa.Table.from_batches([batch])
-            if file.kind == "journalled":
-                rows = read(table, file.path, offset)
-            else:
-                rows = read(table.filter(pc.equal(table["fingerprint"], fingerprint)))
-            offset += table.num_rows
-            yield from _by_shard(file.kind, rows)
+            wanted = table if keep_all else table.filter(pc.equal(table["fingerprint"], fingerprint))
+            yield from _by_shard(file.kind, _rows(file, wanted, first))
+            first += table.num_rows
 
 
 _COLUMNS = {
@@ -114,32 +117,24 @@ _COLUMNS = {
 }
 
 
-def _ids(table: pa.Table) -> list[tuple]:
-    return [(image_id,) for image_id in table["image_id"].to_pylist()]
+def _rows(file: HistoryFile, table: pa.Table, first: int) -> list[tuple[Any, ...]]:
+    """Tuples of image id, fingerprint, and what the kind adds to them."""
+    columns = [table["image_id"].to_pylist(), table["fingerprint"].to_pylist()]
+    if file.kind == "journalled":
+        columns += [[file.path] * table.num_rows, list(range(first, first + table.num_rows))]
+    elif file.kind == "dead":
+        columns.append(_known_dead(table))
+    return list(zip(*columns, strict=True))
 
 
-def _journalled(table: pa.Table, path: str, offset: int) -> list[tuple]:
-    ids, fingerprints = table["image_id"].to_pylist(), table["fingerprint"].to_pylist()
-    return [
-        (image_id, fingerprint, path, offset + row)
-        for row, (image_id, fingerprint) in enumerate(zip(ids, fingerprints, strict=False))
-    ]
-
-
-def _dead(table: pa.Table) -> list[tuple]:
+def _known_dead(table: pa.Table) -> list[KnownDead]:
     first, last = (table[name].cast(pa.int64()).to_pylist() for name in ("first_attempt_at", "last_attempt_at"))
-    columns = zip(
-        table["retryable"].to_pylist(),
-        table["redrive_count"].to_pylist(),
-        first,
-        (at or 0 for at in last),
-        strict=False,
-    )
-    return list(zip(table["image_id"].to_pylist(), (KnownDead(*values) for values in columns), strict=False))
+    facts = zip(table["retryable"].to_pylist(), table["redrive_count"].to_pylist(), first, last, strict=True)
+    return [KnownDead(retryable, count, began, ended or 0) for retryable, count, began, ended in facts]
 
 
-def _by_shard(kind: str, rows: list[tuple]) -> Iterator[tuple[str, Block]]:
-    shards: dict[str, list[tuple]] = {}
+def _by_shard(kind: str, rows: list[tuple[Any, ...]]) -> Iterator[tuple[str, Block]]:
+    shards: dict[str, list[tuple[Any, ...]]] = {}
     for row in rows:
         shards.setdefault(shard_of(row[0]), []).append(row)
     for shard, block in shards.items():

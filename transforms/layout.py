@@ -90,6 +90,14 @@ class Layout(NamedTuple):
                 dead.append(run)
         return sorted(dead)
 
+    def tidy(self) -> None:
+        """Removes the journals and marks of runs that were killed between their commit and the end."""
+        committed = self.committed_runs()
+        for file in storage.list_files(storage.join(self.output, "runs", "*.started")):
+            run = posixpath.basename(file.path)[: -len(".started")]
+            if run in committed:
+                self.remove_traces(run, [])
+
     def _last_journalled(self) -> dict[str, float]:
         newest: dict[str, float] = {}
         for file in storage.list_files(storage.join(self.output, "journal", "run=*", "*.parquet")):

@@ -68,7 +68,7 @@ class ShardPlan:
 class _Known:
     """What the history says of one shard's images."""
 
-    answered: set[str] = field(default_factory=set)
+    answered: set[tuple[str, str]] = field(default_factory=set)
     deferred: set[str] = field(default_factory=set)
     journalled: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
     dead: dict[str, KnownDead] = field(default_factory=dict)
@@ -92,7 +92,7 @@ def plan_shard(
         plan.duplicates.extend(copies)
         if image.image_id in recovered:
             plan.recovered_inputs += 1
-        elif image.image_id in known.answered:
+        elif (image.image_id, fingerprint) in known.answered:
             plan.skip("answered")
         else:
             _call_or_skip(plan, image, known, policy)
@@ -104,7 +104,7 @@ def _gather(history: Iterable[Block]) -> _Known:
     known = _Known()
     for kind, rows in history:
         if kind == "answered":
-            known.answered.update(row[0] for row in rows)
+            known.answered.update(rows)
         elif kind == "deferred":
             known.deferred.update(row[0] for row in rows)
         elif kind == "journalled":
@@ -112,7 +112,7 @@ def _gather(history: Iterable[Block]) -> _Known:
                 key = (image_id, fingerprint)
                 known.journalled[key] = min((path, row), known.journalled.get(key, (path, row)))
         else:
-            for image_id, dead in rows:
+            for image_id, _, dead in rows:
                 earlier = known.dead.get(image_id, dead)
                 known.dead[image_id] = max(earlier, dead, key=lambda d: (d.redrive_count, d.last_attempt_us))
     return known
@@ -122,11 +122,10 @@ def _recover(plan: ShardPlan, known: _Known, fingerprint: str) -> set[str]:
     """Takes over journalled answers that no committed run holds; the ids that were asked what we ask."""
     ids = set()
     for (image_id, journalled_fingerprint), (path, row) in known.journalled.items():
-        same = journalled_fingerprint == fingerprint
-        if same and image_id in known.answered:
+        if (image_id, journalled_fingerprint) in known.answered:
             continue
         plan.recovered.setdefault(path, []).append(row)
-        if same:
+        if journalled_fingerprint == fingerprint:
             ids.add(image_id)
     return ids
 

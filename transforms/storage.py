@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from ..schemas import PARQUET_WRITE_OPTIONS
@@ -101,8 +101,13 @@ def rename(source: str, target: str) -> None:
 def remove(paths: list[str]) -> None:
     """Removes files and folders, also ones that are gone."""
     there = [path for path in paths if exists(path)]
-    if there:
+    if not there:
+        return
+    try:
         FileSystems.delete(there)
+    except BeamIOError:
+        if any(exists(path) for path in there):
+            raise
 
 
 def remove_folder(path: str) -> None:

@@ -57,10 +57,14 @@ def test_a_trip_ends_a_pause():
     assert not paused.is_alive()
 
 
-def test_retries_go_first():
+@pytest.mark.parametrize(
+    ("outage", "order"), [(False, ["retry", "first", "second"]), (True, ["first", "retry", "second"])]
+)
+def test_who_goes_first(outage, order):
+    """Retries, but in an outage a new image is the better probe; when it is answered, the outage is over."""
     gate = admission(max_in_flight=1)
     gate.enter(FOREVER)
-    order, queued = [], []
+    expected, order, queued = order, [], []
 
     def enter(name, retry):
         gate.enter(FOREVER, retry=retry)
@@ -69,12 +73,17 @@ def test_retries_go_first():
 
     for name, retry in (("first", False), ("second", False), ("retry", True)):
         queued.append(start(lambda name=name, retry=retry: enter(name, retry)))
-        while len(gate._queue) < len(queued):
+        while len(gate._fresh) + len(gate._retries) < len(queued):
             pass
-    gate.answered(monotonic())
+    if outage:
+        for _ in range(5):
+            gate.breaker.failed(monotonic(), monotonic(), None, "service_error")
+        gate.failed(monotonic(), None, "service_error")
+    else:
+        gate.answered(monotonic())
     for thread in queued:
         thread.join(5)
-    assert order == ["retry", "first", "second"]
+    assert order == expected
 
 
 @settings(max_examples=20, deadline=None)

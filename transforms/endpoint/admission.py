@@ -2,7 +2,8 @@
 
 Callers queue in order; only the head of the queue sleeps towards a time, the others wait to become the head. So
 nobody stampedes when a pause ends, a change of rate counts at once, and every event that could free the head wakes it.
-Retries enter at the front: their deadlines are the nearest.
+Retries go first: their deadlines are the nearest. In an outage new images go first: a probe with an image that has
+failed before would say less of the service.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Admission:
     ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._queue: deque[threading.Condition] = deque()
+        self._fresh: deque[threading.Condition] = deque()
+        self._retries: deque[threading.Condition] = deque()
         self._tripped = threading.Event()
         self.pacer = Pacer(requests_per_second, clock())
         self.breaker = Breaker(outage_patience)
@@ -81,12 +83,10 @@ class Admission:
         """Waits for leave to start a call; None is leave, to be given back by one of the reports."""
         turn = threading.Condition(self._lock)
         with self._lock:
-            if retry:
-                self._queue.appendleft(turn)
-            else:
-                self._queue.append(turn)
+            queue = self._retries if retry else self._fresh
+            queue.append(turn)
             refused = self._wait(turn, deadline)
-            self._queue.remove(turn)
+            queue.remove(turn)
             if refused is None:
                 now = self._clock()
                 self.breaker.admit(now)
@@ -137,7 +137,7 @@ class Admission:
     def _wait(self, turn: threading.Condition, deadline: float) -> Refused | None:
         while True:
             now = self._clock()
-            is_head = self._queue[0] is turn
+            is_head = self._head() is turn
             start_at = self.earliest(now) if is_head else float("inf")
             if self.breaker.state is State.TRIPPED:
                 self._tripped.set()
@@ -158,14 +158,19 @@ class Admission:
         self._in_flight -= calls
         if self.breaker.state is State.TRIPPED:
             self._tripped.set()
-            for turn in self._queue:
+            for turn in (*self._fresh, *self._retries):
                 turn.notify()
         else:
             self._wake_head()
 
+    def _head(self) -> threading.Condition | None:
+        is_outage = self.breaker.state is not State.CLOSED
+        first, second = (self._fresh, self._retries) if is_outage else (self._retries, self._fresh)
+        return next(iter(first), None) or next(iter(second), None)
+
     def _wake_head(self) -> None:
-        if self._queue:
-            self._queue[0].notify()
+        if head := self._head():
+            head.notify()
 
 
 class _Leaving:

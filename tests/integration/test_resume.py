@@ -1,0 +1,232 @@
+"""Never pay twice: killed runs, second runs, redrives and budgets."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+
+import pytest
+from image_analysis_beam.pipeline.__main__ import main
+from image_analysis_beam.schemas import TABLES
+
+WRITTEN = [name for name, table in TABLES.items() if not table.optional]
+OF_THE_CALL = {"run_id", "request_id", "latency_ms", "analyzed_at", "attempts", "maybe_billed", "region"}
+IN_FLIGHT = 16
+RATE = 100
+
+
+def content(finished, table):
+    """The rows of a table without what differs from call to call."""
+    columns = ", ".join(f'"{name}"' for name in TABLES[table].schema.names if name not in OF_THE_CALL)
+    return sorted(map(repr, finished.rows(table, columns)))
+
+
+class Killable:
+    """The command in a process of its own, which a thread kills when the emulator has seen enough calls."""
+
+    def __init__(self, emulator, flags):
+        self.emulator, self.flags = emulator, flags
+
+    def kill_after(self, calls):
+        self.kill_when(lambda: self.emulator.stats()["calls"] >= calls)
+
+    def kill_when(self, condition):
+        command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", *map(str, self.flags)]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while process.poll() is None and not condition():
+            threading.Event().wait(0.002)
+        process.kill()
+        process.wait()
+
+
+def flags_of(folder, output, *more):
+    return [
+        *("--images", folder / "*.png", "--output", output, "--features", "tags,objects,read"),
+        *("--requests_per_second", RATE, "--max_in_flight", IN_FLIGHT, *more),
+    ]
+
+
+@pytest.fixture
+def uninterrupted(emulator, run, pictures, tmp_path):
+    """300 pictures, and the tables of a run that nobody disturbed."""
+    folder = pictures(300)[0].parent
+    finished = run(*flags_of(folder, tmp_path / "undisturbed", "--requests_per_second", 2000), features=None)
+    assert finished.code == 0
+    emulator.reset()
+    return folder, {table: content(finished, table) for table in WRITTEN}
+
+
+def check_complete(finished, expected, emulator):
+    assert finished.code == 0
+    for table in WRITTEN:
+        assert content(finished, table) == expected[table], table
+    assert finished.rows("images", "count(distinct image_id), count(*)") == [(300, 300)]
+    assert not list((finished.output / "journal").glob("**/*.parquet"))
+    assert not list((finished.output / "staging").glob("**/*.parquet"))
+    assert not list((finished.output / "runs").glob("*.started"))
+
+
+@pytest.mark.parametrize("share", [0.15, 0.5, 0.9])
+def test_a_killed_run_is_taken_up(uninterrupted, emulator, run, tmp_path, share):
+    folder, expected = uninterrupted
+    flags = flags_of(folder, tmp_path / "out")
+    Killable(emulator, flags).kill_after(300 * share)
+    finished = run(*flags, features=None)
+    check_complete(finished, expected, emulator)
+    calls = emulator.stats()["calls"]
+    print(f"killed at {share:.0%}: {calls} calls for 300 images")
+    assert calls <= 300 + IN_FLIGHT + 2 * RATE + RATE // 10
+
+
+def test_killed_again_and_again_at_random_moments(uninterrupted, emulator, run, tmp_path):
+    folder, expected = uninterrupted
+    flags = flags_of(folder, tmp_path / "out")
+    moments = random.Random(4)
+    for _ in range(3):
+        Killable(emulator, flags).kill_after(emulator.stats()["calls"] + moments.randint(20, 250))
+    check_complete(run(*flags, features=None), expected, emulator)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["staging/*/*.parquet", "images/*/*.parquet", "deferred/*/*.parquet", "runs/*.json"]
+)
+def test_killed_during_the_final_writes(uninterrupted, emulator, run, tmp_path, pattern):
+    folder, expected = uninterrupted
+    flags = flags_of(folder, tmp_path / "out", "--requests_per_second", 2000)
+    Killable(emulator, flags).kill_when(lambda: any((tmp_path / "out").glob(pattern)))
+    finished = run(*flags, features=None)
+    check_complete(finished, expected, emulator)
+
+
+def test_the_second_run_calls_nothing_and_says_so(emulator, run, pictures):
+    folder = pictures(20)[0].parent
+    assert run("--images", folder / "*.png").code == 0
+    again = run("--images", folder / "*.png")
+    assert emulator.stats()["calls"] == 20
+    assert "20 skipped" in again.out
+    assert "0 calls made" in again.out
+    assert again.manifest["skipped"] == {"answered": 20}
+    run("--images", folder / "*.png", "--max_in_flight", "8")
+    assert emulator.stats()["calls"] == 20
+    pictures(10, first=20)
+    assert run("--images", folder / "*.png").manifest["conservation"]["analyzed"] == 10
+    assert emulator.stats()["calls"] == 30
+    run("--images", folder / "*.png", features="tags,objects")
+    assert emulator.stats()["calls"] == 60
+
+
+def test_another_signature_is_no_other_image(emulator, run, listed, pictures, tmp_path):
+    emulator.set_faults({"rules": []})
+    path = pictures(1)[0]
+    assert run("--input", listed([f"file://{path}"])).code == 0
+    assert run("--input", listed([path], "again.txt")).manifest["skipped"] == {"answered": 1}
+    urls = [f"http://127.0.0.1:9/a.png?sv=1&sig={signature}" for signature in ("one", "two")]
+    first = run("--input", listed(urls[:1], "one.txt"))
+    assert first.manifest["dead_letters"] == {"rejected_image": 1}
+    second = run("--input", listed(urls[1:], "two.txt"))
+    assert second.manifest["skipped"] == {"known_bad": 1}
+    assert emulator.stats()["calls"] == 2
+
+
+def test_retryable_dead_letters_are_redriven(emulator, run, pictures):
+    folder = pictures(180)[0].parent
+    pictures(20, width=77)
+    emulator.set_faults({"rules": [{"match": {"width": 77}, "fault": "unavailable"}]})
+    first = run("--images", folder / "*.png", "--max_attempts", "1")
+    assert first.manifest["dead_letters"] == {"service_error": 20}
+    emulator.reset()
+    assert run("--images", folder / "*.png", "--redrive", "none").manifest["skipped"] == {
+        "answered": 30,
+        "known_bad": 20,
+    }
+    assert emulator.stats()["calls"] == 0
+    second = run("--images", folder / "*.png")
+    assert emulator.stats()["calls"] == 20
+    assert second.manifest["conservation"]["analyzed"] == 20
+    assert second.rows("responses", "count(*)", "redrive_count = 1") == [(20,)]
+
+
+def test_a_permanent_failure_is_redriven_on_demand_only_and_not_for_ever(emulator, run, pictures):
+    folder = pictures(2, width=77)[0].parent
+    emulator.set_faults({"rules": [{"match": {}, "fault": "image_format"}]})
+    flags = ("--images", folder / "*.png", "--max_redrives", "2")
+    assert run(*flags).manifest["dead_letters"] == {"rejected_image": 2}
+    assert run(*flags).manifest["skipped"] == {"known_bad": 2}
+    for redrive in (1, 2):
+        finished = run(*flags, "--redrive", "all")
+        newest = finished.manifest["run_id"]
+        counts = finished.rows(
+            "dead_letters", "redrive_count, first_attempt_at < last_attempt_at", f"run_id = '{newest}'"
+        )
+        assert counts == [(redrive, True)] * 2
+    assert run(*flags, "--redrive", "all").manifest["skipped"] == {"redrives_spent": 2}
+    assert emulator.stats()["calls"] == 6
+
+
+def test_the_budget_is_hard_and_the_next_run_goes_on(emulator, run, pictures):
+    folder = pictures(200)[0].parent
+    emulator.set_faults({"rules": [{"match": {"first": 1, "per_image": True, "rate": 0.1}, "fault": "internal"}]})
+    flags = ("--images", folder / "*.png", "--max_calls", "60")
+    first = run(*flags, "--direct_running_mode", "multi_processing", "--direct_num_workers", "2")
+    assert first.code == 3
+    assert first.manifest["conservation"]["analyzed"] == 60
+    assert first.manifest["deferred"] == {"over_budget": 140}
+    assert emulator.stats()["distinct_images"] == 60
+    assert "run the same command again to go on" in first.err
+    assert run(*flags).manifest["conservation"]["analyzed"] == 60
+    assert run(*flags).manifest["conservation"]["analyzed"] == 60
+    last = run(*flags)
+    assert (last.code, last.manifest["conservation"]["analyzed"]) == (0, 20)
+    assert emulator.stats()["distinct_images"] == 200
+
+
+def test_what_was_deferred_comes_first(emulator, run, pictures, listed):
+    old = pictures(10)
+    run("--input", listed(old), "--max_calls", "0")
+    new = pictures(30, first=10)
+    finished = run("--input", listed([*old, *new], "more.txt"), "--max_calls", "10")
+    assert {uri for (uri,) in finished.rows("images", "image_uri")} == set(map(str, old))
+
+
+def test_duplicates_share_a_call_and_may_be_listed(emulator, run, pictures, listed):
+    path = pictures(1)[0]
+    uris = [path, f"file://{path}", f"{path.parent}/./{path.name}"]
+    finished = run("--input", listed(uris), "--with_duplicates")
+    assert finished.manifest["conservation"]["duplicates"] == 2
+    assert emulator.stats()["calls"] == 1
+    (image_id,) = finished.rows("images", "image_id")[0]
+    assert finished.rows("duplicates", "image_id") == [(image_id,)] * 2
+    assert "duplicates" not in run("--input", listed(uris)).manifest["tables"]
+
+
+def test_two_runs_at_once_lose_nothing(emulator, run, pictures, tmp_path):
+    folder = pictures(150)[0].parent
+    flags = flags_of(folder, tmp_path / "out")
+    other = subprocess.Popen(
+        [sys.executable, "-m", "image_analysis_beam.pipeline", "run", *map(str, flags)], env=os.environ
+    )
+    mine = run(*flags, features=None)
+    assert other.wait(60) == 0
+    assert mine.code == 0
+    assert len(list((tmp_path / "out" / "runs").glob("*.json"))) == 2
+    for run_id, images in mine.rows("images", "run_id, count(distinct image_id)", "true GROUP BY run_id"):
+        assert images == 150, run_id
+    after = run(*flags, features=None)
+    assert after.manifest["skipped"] == {"answered": 150}
+
+
+def test_journalled_answers_of_another_request_are_kept(emulator, run, pictures, tmp_path):
+    """A crashed run's answers were paid for: they reach the tables whatever the next run asks."""
+    folder = pictures(100)[0].parent
+    flags = flags_of(folder, tmp_path / "out", "--requests_per_second", 50)
+    journal = tmp_path / "out" / "journal"
+    Killable(emulator, flags).kill_when(lambda: any(journal.glob("*/*.parquet")))
+    paid = emulator.stats()["calls"]
+    finished = run("--images", folder / "*.png", "--output", tmp_path / "out", features="people")
+    assert finished.code == 0
+    extra = finished.manifest["conservation"]["recovered_extra"]
+    assert 0 < extra <= paid
+    assert finished.manifest["conservation"]["analyzed"] == 100 + extra
+    assert main(["run", *map(str, flags)]) == 0
+    assert emulator.stats()["calls"] <= 200 + paid - extra
