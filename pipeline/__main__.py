@@ -1,59 +1,45 @@
-"""The command `image-analysis-beam`: its subcommands, exit codes and last lines."""
+"""The command `image-analysis-beam`: its subcommands and exit codes."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from importlib import import_module
 
 from ..transforms.endpoint.errors import ConfigurationError
 
-USAGE = """usage: image-analysis-beam COMMAND [flags]
-
-commands:
-  run       analyze images and write tables
-  show      print the tables of the last run, a few rows of each
-  emulator  serve the endpoint on this machine, for trying and testing
-
-`image-analysis-beam COMMAND --help` lists the flags of a command.
-"""
 BAD_CONFIGURATION = 2
+COMMANDS = {
+    # name: (module with `main(argv) -> exit code`, what it does)
+    "run": (".run", "analyze images and write tables"),
+    "plan": (".plan", "say what a run would call, skip and cost; calls nothing"),
+    "reflatten": (".reflatten", "rebuild the section tables from stored answers; calls nothing"),
+    "report": (".report", "write the HTML report of an output folder"),
+    "show": (".show", "print the tables of the last run, a few rows of each"),
+    "emulator": ("..emulator.cli", "serve the endpoint on this machine, for trying and testing"),
+}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a subcommand; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    command = _commands().get(arguments[0]) if arguments else None
-    if command is None:
+    if not arguments or arguments[0] not in COMMANDS:
         asked_for_help = arguments[:1] in (["--help"], ["-h"], ["help"])
-        print(USAGE, end="", file=sys.stdout if asked_for_help else sys.stderr)
+        print(usage(), file=sys.stdout if asked_for_help else sys.stderr)
         return 0 if asked_for_help else BAD_CONFIGURATION
+    module, _ = COMMANDS[arguments[0]]
     try:
-        return command(arguments[1:])
+        return int(import_module(module, __package__).main(arguments[1:]))
     except ConfigurationError as error:
         print(f"image-analysis-beam: {error}", file=sys.stderr)
         return BAD_CONFIGURATION
 
 
-def _commands() -> dict[str, Callable[[list[str]], int]]:
-    return {"run": _run, "show": _show, "emulator": _emulator}
-
-
-def _run(argv: list[str]) -> int:
-    from .run import run
-
-    return run(argv)
-
-
-def _show(argv: list[str]) -> int:
-    from .show import main as show
-
-    return show(argv)
-
-
-def _emulator(argv: list[str]) -> int:
-    from ..emulator.cli import main as serve
-
-    return serve(argv)
+def usage() -> str:
+    """The list of commands."""
+    lines = [f"  {name:<10} {does}" for name, (_, does) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: image-analysis-beam COMMAND [flags]", "", "commands:", *lines, "", "COMMAND --help lists its flags."]
+    )
 
 
 if __name__ == "__main__":

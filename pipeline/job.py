@@ -12,7 +12,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-from ..schemas import TABLES
+from ..schemas import SCHEMA_VERSION, TABLES
 from ..transforms.account_run import AccountRun
 from ..transforms.analyze_images import AnalyzeImages
 from ..transforms.endpoint.client import Timeouts, check_endpoint
@@ -64,14 +64,14 @@ class JobConfig:
         return self.runner == IN_MEMORY_RUNNER
 
 
-def configure(options: PipelineOptions) -> JobConfig:
-    """Checks all flags, before anything is spent.
+def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
+    """Checks all flags, before anything is spent. Where nothing is called, endpoint and key may be missing.
 
     Raises:
       ConfigurationError: the first flag that cannot work.
     """
     flags = options.view_as(ImageAnalysisOptions)
-    runner = _runner(options)
+    runner = in_memory_unless_named(options)
     if not flags.output:
         raise ConfigurationError("no output", "the tables need a folder", "set --output")
     return JobConfig(
@@ -79,8 +79,8 @@ def configure(options: PipelineOptions) -> JobConfig:
         runner=runner,
         output=flags.output.rstrip("/"),
         request=_request(flags),
-        endpoint=_endpoint(flags),
-        credential=_credential(flags, runner),
+        endpoint=_endpoint(flags) if calling else "",
+        credential=_credential(flags, runner) if calling else EnvironmentKey(KEY_VARIABLE),
         settings=_settings(flags, runner, options),
         policy=RedrivePolicy(flags.redrive, flags.max_redrives),
         source=ReadImageUris(_patterns(flags.input), _patterns(flags.images), flags.uri_column),
@@ -121,7 +121,7 @@ def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str, dead_runs: li
         | "Tables" >> beam.Flatten()
         | "WriteTables" >> WriteTables(output, run_id, tables_of(flags.with_duplicates))
     )
-    unknown = flattened["unknown_fields"] | "NameUnknown" >> beam.Map(_name_unknown)
+    unknown = flattened["unknown_fields"] | "NameUnknown" >> beam.Map(name_unknown)
     counts = (work["counts"], calls["stats"], unknown) | "Counts" >> beam.Flatten()
     return {
         "files": files,
@@ -146,20 +146,23 @@ def facts(config: JobConfig) -> dict[str, Any]:
         "settings": asdict(config.settings),
         "requests_per_second": config.flags.requests_per_second,
         "runner": config.runner,
-        "versions": {
-            "image-analysis-beam": version("image-analysis-beam"),
-            "apache-beam": beam.__version__,
-            "pyarrow": version("pyarrow"),
-            "python": platform.python_version(),
-        },
+        "schema_version": SCHEMA_VERSION,
+        "versions": versions(),
     }
 
 
-def _name_unknown(counts: dict[str, int]) -> dict[str, int]:
+def versions() -> dict[str, str]:
+    """The versions of everything that shapes the tables."""
+    packages = {name: version(name) for name in ("image-analysis-beam", "apache-beam", "pyarrow")}
+    return packages | {"python": platform.python_version()}
+
+
+def name_unknown(counts: dict[str, int]) -> dict[str, int]:
+    """Counts of unknown fields under the names that the manifest looks for."""
     return {f"unknown.{path}": number for path, number in counts.items()}
 
 
-def _runner(options: PipelineOptions) -> str:
+def in_memory_unless_named(options: PipelineOptions) -> str:
     """The runner's name; the in-memory one where DirectRunner, or none, was asked for."""
     standard = options.view_as(StandardOptions)
     name = (standard.runner or "DirectRunner").rpartition(".")[2]

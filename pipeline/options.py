@@ -26,6 +26,7 @@ class ImageAnalysisOptions(PipelineOptions):
         _add_endpoint(parser.add_argument_group("The endpoint, and who we are"))
         _add_work(parser.add_argument_group("Which images are called"))
         _add_calls(parser.add_argument_group("How calls are made"))
+        _add_others(parser.add_argument_group("Of the other commands"))
 
 
 def _add_input(group: Any) -> None:
@@ -142,3 +143,9 @@ def _add_calls(group: Any) -> None:
     group.add_argument("--connect_timeout", type=float, default=_TIMEOUTS.connect, help="seconds to connect")
     group.add_argument("--read_timeout", type=float, default=_TIMEOUTS.read, help="seconds without a byte")
     group.add_argument("--request_timeout", type=float, default=_TIMEOUTS.total, help="seconds for one HTTP exchange")
+
+
+def _add_others(group: Any) -> None:
+    group.add_argument("--prices", help="plan: JSON file of your prices per 1 000 transactions, by feature")
+    group.add_argument("--json", action="store_true", help="plan: print JSON instead of text")
+    group.add_argument("--stored", help="reflatten: the folder whose answers are flattened again")

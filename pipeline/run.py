@@ -23,7 +23,7 @@ _WHAT_TO_DO = {
 }
 
 
-def run(argv: list[str]) -> int:
+def main(argv: list[str]) -> int:
     """Runs the job; returns the exit code.
 
     Raises:

@@ -37,7 +37,7 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        run_id = re.findall(r"/run=([^/]+)/", self.out)[-1]
+        (run_id,) = re.findall(r"/run=([^/]+)/", self.out)
         return json.loads((self.output / "runs" / f"{run_id}.json").read_text())
 
     def rows(self, table: str, columns: str = "*", where: str = "true") -> list[tuple]:
@@ -66,6 +66,12 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Run
         return Run(code, captured.out, captured.err, Path(flags[flags.index("--output") + 1]))
 
     return run_command
+
+
+@pytest.fixture(scope="session")
+def make_picture() -> Callable[..., Path]:
+    """`make_picture(path, index, width)`: the function that makes one picture."""
+    return picture
 
 
 @pytest.fixture

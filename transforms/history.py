@@ -6,7 +6,8 @@ answered images cost thousands of elements.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -14,11 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..schemas import TABLES
 from .layout import Layout
 from .storage import open_bytes
 
 SHARD_DIGITS = 2  # 256 shards: an image id's first hex digits
 _BATCH_ROWS = 65_536
+_ANSWERS = 1000
 
 
 def shard_of(image_id: str) -> str:
@@ -107,6 +110,20 @@ def scan(file: HistoryFile, fingerprint: str, every_request: bool = False) -> It
             wanted = table if keep_all else table.filter(pc.equal(table["fingerprint"], fingerprint))
             yield from _by_shard(file.kind, _rows(file, wanted, first))
             first += table.num_rows
+
+
+def read_rows(path: str, rows: Iterable[list[int]]) -> Iterator[pa.Table]:
+    """The given rows of a file of the `responses` schema, a thousand at a time."""
+    wanted = sorted(row for block in rows for row in block)
+    with open_bytes(path) as source:
+        first = 0
+        for batch in pq.ParquetFile(source).iter_batches(_ANSWERS):
+            end = first + batch.num_rows
+            here = [row - first for row in wanted[bisect_left(wanted, first) : bisect_left(wanted, end)]]
+            if here:
+                table = pa.Table.from_batches([batch]).take(here)
+                yield table.select(TABLES["responses"].schema.names).cast(TABLES["responses"].schema)
+            first = end
 
 
 _COLUMNS = {

@@ -49,6 +49,13 @@ class ToDo(NamedTuple):
     image: ImageRef
 
 
+def why_called(to_do: ToDo) -> str:
+    """`deferred_before`, `redriven` or `new`."""
+    if to_do.image.redrive_count:
+        return "redriven"
+    return "new" if to_do.priority else "deferred_before"
+
+
 @dataclass
 class ShardPlan:
     """The plan of one shard: every input reference is counted in exactly one of the lists and counts."""

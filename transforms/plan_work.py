@@ -7,20 +7,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
-import pyarrow.parquet as pq
 from apache_beam.pvalue import AsSingleton, TaggedOutput
 
-from ..schemas import TABLES
 from ..schemas.outcomes import Deferred, Duplicate
 from .endpoint.errors import ConfigurationError
 from .endpoint.fingerprint import request_fingerprint
 from .endpoint.request import AnalyzeRequest
 from .endpoint.uri import ImageRef
-from .history import ReadHistory, shard_of
-from .plan import Cut, RedrivePolicy, ToDo, budget_bucket, cut_of, plan_shard
+from .history import ReadHistory, read_rows, shard_of
+from .plan import Cut, RedrivePolicy, ToDo, budget_bucket, cut_of, plan_shard, why_called
 from .records import at_end_of_bundle
-from .storage import open_bytes
 
 TO_DO, RECOVERED, DEFERRED, DUPLICATES, COUNTS = "to_do", "recovered", "deferred", "duplicates", "counts"
 _BLOCK_IMAGES = 20_000
@@ -33,7 +29,7 @@ class PlanWork(beam.PTransform):
     `recovered`: `pa.Table` (schema of `responses`), answers that a run that died had journalled.
     `deferred`: `Deferred`, reason `over_budget`.
     `duplicates`: `Duplicate`, further references of an image.
-    `counts`: dicts to add up: `input`, `duplicates`, `recovered`, `recovered_extra`, `skipped.<reason>`.
+    `counts`: dicts to add up: `input`, `duplicates`, `recovered`, `recovered_extra`, `skipped.<reason>`, `to_do.<why>`.
 
     Args:
       request: what is asked; an image counts as answered for the same request only.
@@ -76,7 +72,9 @@ class PlanWork(beam.PTransform):
             )
         )
         to_do, deferred = self._within_budget(planned[TO_DO])
-        recovered = planned[RECOVERED] | "BySegment" >> beam.GroupByKey() | "ReadSegment" >> beam.MapTuple(read_segment)
+        recovered = (
+            planned[RECOVERED] | "BySegment" >> beam.GroupByKey() | "ReadSegments" >> beam.FlatMapTuple(read_rows)
+        )
         return {
             TO_DO: to_do,
             RECOVERED: recovered,
@@ -154,16 +152,10 @@ class _PlanShard(beam.DoFn):
             "duplicates": len(plan.duplicates),
             "recovered": plan.recovered_inputs,
             "recovered_extra": plan.recovered_extra,
+            **{f"to_do.{why}": number for why, number in Counter(map(why_called, plan.to_do)).items()},
             **{f"skipped.{reason}": number for reason, number in plan.skipped.items()},
         }
         yield TaggedOutput(COUNTS, {name: number for name, number in counts.items() if number})
-
-
-def read_segment(path: str, rows: Iterable[list[int]]) -> pa.Table:
-    """The given rows of a journal segment."""
-    with open_bytes(path) as file:
-        table = pq.read_table(file).cast(TABLES["responses"].schema)
-    return table.take(sorted(row for block in rows for row in block))
 
 
 class _CountBuckets(beam.CombineFn):

@@ -22,7 +22,7 @@ from .records import TableRows, at_end_of_bundle
 
 ROW_GROUP_ROWS = 100_000
 ROW_GROUP_BYTES = 64 * 1024 * 1024
-FILE_ROWS = 5_000_000
+FILE_BYTES = 1024 * 1024 * 1024  # as Arrow tables in memory; a fraction of it as Parquet
 
 
 class WrittenFile(NamedTuple):
@@ -68,7 +68,7 @@ class TableFile:
     """
 
     def __init__(self, table: str, path: str) -> None:
-        self.table, self.path, self.rows = table, path, 0
+        self.table, self.path, self.rows, self.bytes = table, path, 0, 0
         self._schema = TABLES[table].schema
         self._held: list[pa.Table] = []
         self._held_rows = self._held_bytes = 0
@@ -80,6 +80,7 @@ class TableFile:
         self._held_rows += table.num_rows
         self._held_bytes += table.nbytes
         self.rows += table.num_rows
+        self.bytes += table.nbytes
         if self._held_rows >= ROW_GROUP_ROWS or self._held_bytes >= ROW_GROUP_BYTES:
             self._write_row_group()
 
@@ -107,7 +108,7 @@ class _Stage(beam.DoFn):
         if name not in self._open:
             self._open[name] = TableFile(name, storage.join(self._folder, f"{name}-{uuid4().hex}.parquet"))
         self._open[name].add(table)
-        if self._open[name].rows >= FILE_ROWS:
+        if self._open[name].bytes >= FILE_BYTES:
             yield None, self._open.pop(name).close()
 
     def finish_bundle(self) -> Iterator[Any]:
