@@ -19,7 +19,7 @@ from ..transforms.write_tables import WriteTables
 from .flags import parse
 from .job import in_memory_unless_named, name_unknown, tables_of, versions
 from .options import ImageAnalysisOptions
-from .run import summary
+from .run import print_end
 
 
 def main(argv: list[str]) -> int:
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     _build(pipeline, flags.stored, layout.output, run_id)
     layout.mark_started(run_id, local=True)
     pipeline.run().wait_until_finish()
-    print(summary(storage.read_json(layout.manifest(run_id))))
+    print_end(layout.output, storage.read_json(layout.manifest(run_id)))
     return 0
 
 

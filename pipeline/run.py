@@ -9,7 +9,7 @@ import apache_beam as beam
 import pyarrow.parquet as pq
 
 from ..transforms import storage
-from ..transforms.account_run import AccountingError
+from ..transforms.account_run import UNBALANCED
 from ..transforms.endpoint.faults import FAULTS
 from ..transforms.layout import Layout, new_run_id
 from .flags import parse
@@ -44,9 +44,10 @@ def main(argv: list[str]) -> int:
             return 0
         result.wait_until_finish()
     except Exception as error:
-        if AccountingError.__name__ not in str(error):
+        failed = next((line for line in str(error).splitlines() if UNBALANCED in line), None)
+        if failed is None:
             raise
-        _say(f"image-analysis-beam: {str(error).strip().splitlines()[-1]}")
+        _say(f"image-analysis-beam: {failed.strip()}")
         return ACCOUNTING_FAILED
     return _report_end(config, storage.read_json(layout.manifest(run_id)))
 
@@ -59,12 +60,17 @@ def _say_start(config: JobConfig, run_id: str, dead_runs: list[str]) -> None:
 
 
 def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
-    print(summary(manifest))
-    print(f"tables: {config.output}/<table>/run={manifest['run_id']}/*.parquet")
+    print_end(config.output, manifest)
     if not manifest["complete"]:
         for line in incomplete_lines(config.output, manifest):
             _say(line)
     return INCOMPLETE if not manifest["complete"] else 0
+
+
+def print_end(output: str, manifest: dict[str, Any]) -> None:
+    """What happened, and where the tables are."""
+    print(summary(manifest))
+    print(f"tables: {output}/<table>/run={manifest['run_id']}/*.parquet")
 
 
 def summary(manifest: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from .layout import Layout
 from .write_tables import WrittenFile
 
 MANIFEST_VERSION = 1
+UNBALANCED = "the accounts do not add up"
 _CALL_COUNTS = ("retries", "billed_units", "bytes_sent", "throttled_seconds", "breaker_openings")
 
 
@@ -162,7 +163,7 @@ def _conservation(files: list[WrittenFile], counts: Mapping[str, int]) -> dict[s
     went_out = sum(accounts[name] for name in ("analyzed", "dead_letters", "deferred", "skipped", "duplicates"))
     written = {table: sum(file.rows for file in files if file.table == table) for table in ("dead_letters", "deferred")}
     if came_in != went_out or any(written[table] != accounts[table] for table in written):
-        raise AccountingError(f"the accounts do not add up: {accounts}, written: {written}; the run is not committed")
+        raise AccountingError(f"{UNBALANCED}: {accounts}, written: {written}; the run is not committed")
     return accounts
 
 

@@ -122,6 +122,8 @@ def test_everything_ends_in_exactly_one_place(emulator, gallery, items, outage, 
         emulator.set_faults({"rules": RULES, "outage": outage})
         if crash:
             run_into(crash, command)
+            if Layout(str(folder / "out")).committed_runs():
+                return  # the run ended before the call that was to fail
             pretend_dead(folder / "out")
         assert main(command) in (0, 3)
         check_places(folder / "out", uris)
