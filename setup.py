@@ -39,7 +39,12 @@ EXTRAS["test"] = [
     "hypothesis>=6.100",  # property tests for parsing, flattening and accounting
     "duckdb>=1.1",  # the second reader of our Parquet
     "azure-ai-vision-imageanalysis==1.0.0",  # Microsoft's own client, run against the emulator
+    "jsonschema>=4",  # the manifest is what its schema says
+    "polars>=1",  # a third reader of our Parquet
+    "pandas>=2",  # a fourth
 ]
+# Spark reads our Parquet too; its test is skipped without it.
+EXTRAS["interop"] = ["pyspark>=3.5"]
 
 setup(
     name="image-analysis-beam",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import apache_beam as beam
@@ -10,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ..transforms import storage
 from ..transforms.account_run import UNBALANCED
+from ..transforms.analyze_images import defer_the_rest
 from ..transforms.endpoint.faults import FAULTS
 from ..transforms.layout import Layout, new_run_id
 from .flags import parse
@@ -20,6 +25,7 @@ _WHAT_TO_DO = {
     "outage": "run the same command again when the service is well",
     "throttled": "run the same command again, with a lower --requests_per_second",
     "over_budget": "run the same command again to go on",
+    "interrupted": "run the same command again to go on",
 }
 
 
@@ -37,19 +43,45 @@ def main(argv: list[str]) -> int:
     build(pipeline, config, run_id, dead_runs)
     _say_start(config, run_id, dead_runs)
     layout.mark_started(run_id, local=config.runner != DATAFLOW_RUNNER)
+    interrupted = threading.Event()
     try:
-        result = pipeline.run()
+        with _stopping_cleanly(interrupted):
+            result = pipeline.run()
         if config.runner == DATAFLOW_RUNNER:
             _say(f"submitted; when it has ended, the manifest is {layout.manifest(run_id)}")
             return 0
         result.wait_until_finish()
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if interrupted.is_set():
+            _say("incomplete: interrupted; what was answered is in the journal; run the same command again to go on")
+            return INCOMPLETE
         failed = next((line for line in str(error).splitlines() if UNBALANCED in line), None)
         if failed is None:
             raise
         _say(f"image-analysis-beam: {failed.strip()}")
         return ACCOUNTING_FAILED
     return _report_end(config, storage.read_json(layout.manifest(run_id)))
+
+
+@contextmanager
+def _stopping_cleanly(interrupted: threading.Event) -> Iterator[None]:
+    """On the first Ctrl-C, calls in flight end and the rest is deferred; the second one is Python's own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGINT, usual)
+        interrupted.set()
+        _say("stopping: calls in flight end, the rest is deferred; Ctrl-C again stops at once")
+        # A thread of its own: the handler may have interrupted a holder of the lock that this takes.
+        threading.Thread(target=defer_the_rest, args=("interrupted", "stopped by Ctrl-C")).start()
+
+    usual = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _say_start(config: JobConfig, run_id: str, dead_runs: list[str]) -> None:

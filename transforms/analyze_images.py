@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any
+from weakref import WeakSet
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -143,10 +144,21 @@ def _raise(failure: DeadLetter | Deferred) -> None:
 class _Process:
     """What one worker process shares: the caller and its threads."""
 
+    alive: WeakSet[_Process] = WeakSet()
+
     def __init__(self, caller: Caller, threads: int) -> None:
         self.caller = caller
         self.threads = threads
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="analyze")
+        self.alive.add(self)
+
+
+def defer_the_rest(reason: str, detail: str) -> bool:
+    """Ends the calls of this worker process as a systemic fault would; whether there were any to end."""
+    processes = list(_Process.alive)
+    for process in processes:
+        process.caller.admission.trip(reason, detail, leaving=False)
+    return bool(processes)
 
 
 class _Calls(beam.DoFn):

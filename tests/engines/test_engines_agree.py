@@ -95,7 +95,7 @@ def test_every_engine_gives_the_same_tables_at_the_rate(
 def check_rate(engine: str, service: Emulator) -> None:
     """Over the whole job, whatever number of processes made the calls."""
     stats = service.stats()
-    seconds = [second["arrivals"] for second in stats["per_second"] if second["arrivals"]]
+    seconds = [second["arrivals"] for second in stats["per_second"].values() if second["arrivals"]]
     most, refused = stats["most_accepted_in_1s"], stats["by_status"].get("429", 0)
     print(
         f"{engine}: {stats['calls']} calls, {seconds} a second; at most {most} within one of {RATE}; {refused} refused"

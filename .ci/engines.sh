@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Fetches the parts of the engines that the tests in tests/engines run on, into .venv/engines. Best effort: what cannot be
+# had is named, and its tests skip. Needs Go for Prism and Maven for Flink's job server.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+engines="$PWD/.venv/engines"
+beam=$(.venv/bin/python -c 'import apache_beam; print(apache_beam.__version__)')
+mkdir -p "$engines"
+
+prism() {
+  [[ -x $engines/prism ]] && return
+  GOBIN=$engines go install "github.com/apache/beam/sdks/v2/go/cmd/prism@v$beam"
+}
+
+flink() {
+  [[ -f $engines/flink-job-server.jar ]] && return
+  local jar=beam-runners-flink-1.20-job-server
+  mvn --quiet --batch-mode dependency:copy "-Dartifact=org.apache.beam:$jar:$beam" "-DoutputDirectory=$engines" &&
+    mv "$engines/$jar-$beam.jar" "$engines/flink-job-server.jar"
+}
+
+for part in prism flink; do
+  "$part" >"$engines/$part.log" 2>&1 || echo "$part cannot be had here (see .venv/engines/$part.log): its tests skip" >&2
+done
