@@ -6,8 +6,9 @@ most that the runner may start, so that the sum never exceeds R.
     runner                         P
     in memory, multi-threading     1
     in memory, multi-processing    direct_num_workers (0: the CPUs of this machine)
+    Prism                          1: it starts one worker for the job
     Dataflow                       max_num_workers x processes per VM (its vCPUs)
-    Flink, Spark                   parallelism
+    Flink, Spark                   parallelism: the bundles open at once, and calls are made inside bundles only
     any                            --worker_processes, where given
 
 Where R is given and Dataflow's max_num_workers is not, it becomes the smallest number of workers that can carry R: a

@@ -16,8 +16,7 @@ from image_analysis_beam.schemas import TABLES
 from PIL import Image
 
 KEY = "engines-key"
-WRITTEN = [name for name, table in TABLES.items() if not table.optional]
-OF_THE_CALL = {"run_id", "request_id", "latency_ms", "analyzed_at", "first_attempt_at", "last_attempt_at"}
+OF_THE_CALL = {"run_id", "request_id", "latency_ms", "analyzed_at", "attempts", "first_attempt_at", "last_attempt_at"}
 
 
 class Finished:
