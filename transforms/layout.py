@@ -19,6 +19,8 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import NamedTuple
 
+from apache_beam.io.filesystem import FileMetadata
+
 from . import storage
 
 ABANDONED_AFTER = 900.0  # seconds without a sign of life from a run on another machine
@@ -69,10 +71,8 @@ class Layout(NamedTuple):
 
     def mark_started(self, run_id: str, local: bool) -> None:
         """Says that this run is being written: by this process where `local`, else by workers elsewhere."""
-        storage.write_json(
-            self.started(run_id),
-            {"host": socket.gethostname() if local else None, "pid": os.getpid() if local else None},
-        )
+        owner = {"host": socket.gethostname(), "pid": os.getpid(), "process_started": _process_started(os.getpid())}
+        storage.write_json(self.started(run_id), owner if local else {})
 
     def dead_runs(self, but: str, clock: Callable[[], float] = time.time) -> list[str]:
         """The ids of runs that were started, have no manifest, and are not being written any more.
@@ -113,21 +113,26 @@ class Layout(NamedTuple):
         storage.remove([self.started(run_id)])
 
 
-def _is_alive(mark: storage.Any, last_journalled: float, now: float) -> bool:
+def _is_alive(mark: FileMetadata, last_journalled: float, now: float) -> bool:
     try:
         owner = storage.read_json(mark.path)
     except (OSError, ValueError):
         owner = {}
-    if owner.get("host") == socket.gethostname() and isinstance(owner.get("pid"), int):
-        return _process_exists(owner["pid"])
+    if owner.get("host") == socket.gethostname():
+        return _process_started(owner["pid"]) == owner["process_started"] is not None
     return now - max(mark.last_updated_in_seconds or 0.0, last_journalled) <= ABANDONED_AFTER
 
 
-def _process_exists(pid: int) -> bool:
+def _process_started(pid: int) -> str | None:
+    """What tells a process from another one with the same number; None if it is not there."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return False
+        return None
     except PermissionError:
-        return True
-    return True
+        pass
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    except OSError:
+        return "unknown"
