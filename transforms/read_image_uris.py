@@ -91,7 +91,8 @@ class _ReadLists(beam.PTransform):
         for name, patterns in by_format.items():
             begun = begin | f"Patterns {name}" >> beam.Create(patterns, reshuffle=False)
             if name in readers:
-                lines = begun | f"Lines {name}" >> beam.io.ReadAllFromText(coder=BytesCoder())
+                paths = begun | f"Paths {name}" >> beam.FlatMap(_paths)
+                lines = paths | f"Lines {name}" >> beam.io.ReadAllFromText(coder=BytesCoder())
                 refs.append(readers[name](lines))
             else:
                 rows = _from_csv if name == "csv" else _from_parquet

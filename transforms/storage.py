@@ -16,8 +16,11 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from ..schemas import PARQUET_WRITE_OPTIONS
+from . import gcs
 
 _OBJECT_STORES = ("gs", "s3")
+
+gcs.go_anonymous_with_an_emulator()
 
 
 def open_bytes(path: str) -> BinaryIO:
@@ -82,7 +85,10 @@ def list_files(pattern: str) -> list[Any]:
 
 def iterate_files(pattern: str) -> Iterator[Any]:
     """The `FileMetadata` of the files that match, one at a time."""
-    yield from FileSystems.match([pattern])[0].metadata_list
+    if FileSystems.get_scheme(pattern) == "gs" and _has_wildcards(pattern):
+        yield from gcs.iterate_objects(pattern)
+    else:
+        yield from FileSystems.match([pattern])[0].metadata_list
 
 
 def exists(path: str) -> bool:
@@ -116,6 +122,10 @@ def remove_folder(path: str) -> None:
         remove([path])
     else:
         remove([metadata.path for metadata in iterate_files(join(path, "**"))])
+
+
+def _has_wildcards(pattern: str) -> bool:
+    return any(wildcard in pattern for wildcard in "*?[")
 
 
 def _write(path: str, data: bytes) -> None:

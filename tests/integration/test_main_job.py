@@ -132,3 +132,14 @@ def test_two_processes_give_the_same_tables(emulator, run, pictures, tmp_path):
         skipped = {"run_id", "request_id", "latency_ms", "analyzed_at", "first_attempt_at", "last_attempt_at"}
         columns = ", ".join(f'"{name}"' for name in TABLES[table].schema.names if name not in skipped)
         assert sorted(map(repr, one.rows(table, columns))) == sorted(map(repr, two.rows(table, columns))), table
+
+
+def test_names_that_are_not_utf_8_are_read_or_dead_letters(emulator, run, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    with open(odd, "wb") as file:
+        file.write(PHOTOS[0].read_bytes())
+    (tmp_path / "uris.txt").write_bytes(odd + b"\n" + os.fsencode(tmp_path) + b"/gone-\xff.png\n")
+    finished = run("--input", tmp_path / "uris.txt")
+    assert finished.code == 0
+    accounts = finished.manifest["conservation"]
+    assert (accounts["input"], accounts["analyzed"], accounts["dead_letters"]) == (2, 1, 1)

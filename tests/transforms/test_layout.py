@@ -5,7 +5,6 @@ import os
 import time
 
 import pytest
-
 from image_analysis_beam.transforms.layout import ABANDONED_AFTER, Layout, new_run_id
 
 

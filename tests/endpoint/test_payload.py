@@ -1,0 +1,143 @@
+"""What is checked before a call is paid for."""
+
+import io
+import threading
+
+import pytest
+from image_analysis_beam.transforms.endpoint.payload import (
+    ByteBudget,
+    PayloadFault,
+    bytes_payload,
+    check_image,
+    is_sent_as_url,
+    url_payload,
+)
+from image_analysis_beam.transforms.endpoint.request import AnalyzeRequest
+from image_analysis_beam.transforms.endpoint.uri import ImageRef
+from PIL import Image
+
+TAGS = AnalyzeRequest(features="tags")
+LIMIT = TAGS.max_image_bytes
+
+
+def encoded(file_format, size=(60, 50), mode="RGB"):
+    buffer = io.BytesIO()
+    Image.new(mode, size).save(buffer, file_format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "MPO"])
+def test_supported_formats(file_format):
+    check_image(encoded(file_format), LIMIT)
+
+
+def test_icons_have_sides_too():
+    check_image(encoded("ICO", (64, 64)), LIMIT)
+    with pytest.raises(PayloadFault, match="32x32"):
+        check_image(encoded("ICO", (32, 32)), LIMIT)
+
+
+@pytest.mark.parametrize("sides", [(50, 50), (16_000, 50), (50, 16_000)])
+def test_sides_at_the_limits(sides):
+    check_image(encoded("PNG", sides, "1"), LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "0 bytes"),
+        (encoded("PNG", (49, 60)), "49x60"),
+        (encoded("PNG", (60, 16_001), "1"), "60x16001"),
+        (encoded("PPM"), "not an image of a supported format"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 30, "not an image"),
+        (encoded("PNG")[:20], "not an image"),
+        (b"\xff\xd8\xff" + b"\0" * (LIMIT + 1), f"larger than {LIMIT} bytes"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_the_service_would_refuse(data, why):
+    with pytest.raises(PayloadFault, match=why) as error:
+        check_image(data, LIMIT)
+    assert error.value.fault == "invalid_image"
+
+
+def test_a_size_that_pillow_takes_for_a_bomb_is_fine_for_the_service():
+    check_image(encoded("PNG", (16_000, 16_000), "1"), LIMIT)
+
+
+def test_transient_reads_are_tried_again_and_lasting_ones_are_not():
+    tries = []
+
+    def flaky(path):
+        tries.append(path)
+        if len(tries) < 3:
+            raise ConnectionResetError("later")
+        return io.BytesIO(encoded("PNG"))
+
+    pauses = []
+    payload = bytes_payload(ImageRef.of("gs://b/a"), TAGS, flaky, pauses.append)
+    assert payload.content_type == "application/octet-stream"
+    assert (len(tries), pauses) == (3, [0.5, 1.0])
+
+    class Forbidden(Exception):
+        code = 403
+
+    for error in (FileNotFoundError("gs://b/a"), PermissionError(), Forbidden("no")):
+        tries.clear()
+
+        def fail(path, error=error):
+            tries.append(path)
+            raise error
+
+        with pytest.raises(PayloadFault) as refused:
+            bytes_payload(ImageRef.of("gs://b/a"), TAGS, fail, pauses.append)
+        assert (refused.value.fault, len(tries)) == ("unreadable_image", 1)
+
+
+def test_an_endless_file_is_read_to_the_limit_only():
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def read(self, size=-1):
+            self.given += min(size, 1 << 20)
+            return b"\0" * min(size, 1 << 20)
+
+    file = Endless()
+    with pytest.raises(PayloadFault, match="larger than"):
+        bytes_payload(ImageRef.of("/dev/endless"), TAGS, lambda path: file)
+    assert file.given == LIMIT + 1
+
+
+def test_urls_are_sent_as_urls():
+    image = ImageRef.of("https://h/ü.jpg?sig=1#top")
+    assert is_sent_as_url(image)
+    assert url_payload(image).body == b'{"url": "https://h/%C3%BC.jpg?sig=1"}'
+    assert not is_sent_as_url(ImageRef.of("gs://b/a"))
+    with pytest.raises(PayloadFault, match="not supported"):
+        is_sent_as_url(ImageRef.of("ftp://h/a"))
+
+
+def test_bytes_held_at_once_are_bounded():
+    budget = ByteBudget(100)
+    entered, shrunk, done = threading.Event(), threading.Event(), threading.Event()
+
+    def second():
+        with budget.reserve(60):
+            entered.set()
+        done.set()
+
+    with budget.reserve(60) as shrink:
+        waiting = threading.Thread(target=second, daemon=True)
+        waiting.start()
+        assert not entered.wait(0.05)
+        shrink(40)
+        shrunk.set()
+        assert entered.wait(5)
+    waiting.join(5)
+    assert done.is_set()
+
+
+def test_an_image_larger_than_the_budget_still_passes_alone():
+    with ByteBudget(10).reserve(60):
+        pass

@@ -1,0 +1,69 @@
+"""Lists in every format, and globs."""
+
+import json
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+from image_analysis_beam.transforms import ConfigurationError, ReadImageUris
+
+
+def read(expected, **options):
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        refs = pipeline | ReadImageUris(**options)
+        assert_that(refs | beam.Map(lambda ref: ascii(ref.uri)), equal_to(list(map(ascii, expected))))
+
+
+def test_text_with_blank_lines_windows_ends_and_a_byte_order_mark(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes("\ufeff/a b.jpg\r\n\n   \nhttps://h/ü.png?x=1\r\ngs://b/last".encode())
+    read(["/a b.jpg", "https://h/ü.png?x=1", "gs://b/last"], lists=[str(path)])
+
+
+def test_a_line_that_is_not_utf_8_is_counted(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"/caf\xe9.jpg\n/good.jpg\n")
+    read(["/caf\udce9.jpg", "/good.jpg"], lists=[str(path)])
+
+
+def test_csv(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text('name,link\n"a, b",/1.jpg\n"c\nd",/2.jpg\ne,\n')
+    read(["/1.jpg", "/2.jpg", ""], lists=[str(path)], uri_column="link")
+
+
+def test_json_lines(tmp_path):
+    path = tmp_path / "list.jsonl"
+    lines = [json.dumps({"uri": "/1.jpg"}), "", "{broken", json.dumps({"url": "x"}), json.dumps({"uri": 5}), "[1]"]
+    path.write_text("\n".join(lines))
+    read(["/1.jpg", "", "", "", ""], lists=[str(path)])
+
+
+def test_parquet(tmp_path):
+    path = tmp_path / "list.parquet"
+    pq.write_table(pa.table({"uri": ["/1.jpg", None, "/2.jpg"], "other": [1, 2, 3]}), path)
+    read(["/1.jpg", "", "/2.jpg"], lists=[str(path)])
+
+
+def test_patterns_and_globs_together(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(f"/{name}.jpg\n")
+    for name in ("x.png", "y.png", "z.jpg"):
+        (tmp_path / name).touch()
+    expected = ["/a.txt.jpg", "/b.txt.jpg", str(tmp_path / "x.png"), str(tmp_path / "y.png")]
+    read(expected, lists=[str(tmp_path / "*.txt")], images=[str(tmp_path / "*.png")])
+
+
+def test_what_cannot_be_read_is_refused_at_construction(tmp_path):
+    (tmp_path / "list.csv").write_text("a,b\n")
+    with pytest.raises(ConfigurationError, match="no input"):
+        ReadImageUris()
+    with pytest.raises(ConfigurationError, match="matches no file"):
+        ReadImageUris(images=[str(tmp_path / "*.png")])
+    with pytest.raises(ConfigurationError, match="has the columns a, b"):
+        ReadImageUris(lists=[str(tmp_path / "list.csv")])
+    with pytest.raises(ConfigurationError, match="for image files use --images"):
+        (tmp_path / "a.jpg").touch()
+        ReadImageUris(lists=[str(tmp_path / "a.jpg")])
