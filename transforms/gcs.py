@@ -1,7 +1,7 @@
 """Google Cloud Storage beyond Beam's file system: listings that stream, and emulators that ask for no credentials.
 
-Beam's own listing keeps every name until the last is found. And without credentials Beam looks for some for 25 s in every
-process, although no emulator wants any.
+Beam's own listing keeps every name until the last is found. And without credentials Beam looks for some for 25 s in
+every process, although no emulator wants any.
 """
 
 from __future__ import annotations
