@@ -97,12 +97,9 @@ class Client:
     """
 
     def __init__(self, endpoint: str, request: AnalyzeRequest, timeouts: Timeouts, connections: int) -> None:
-        prepared = requests.Request("POST", endpoint + PATH, params=request.query()).prepare()
-        self._url = prepared.url or ""
         self._timeouts = timeouts
         self._session = requests.Session()
-        self._session.trust_env = False  # read once, here, instead of at every call
-        self._session.proxies = get_environ_proxies(self._url)
+        self._session.trust_env = False  # the environment is read here, once, instead of at every call
         self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         adapter = BoundedAdapter(
             pool_connections=1, pool_maxsize=connections, pool_block=DEFAULT_POOLBLOCK, max_retries=0
@@ -110,6 +107,10 @@ class Client:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         self._session.headers.update({"Accept": "application/json", "User-Agent": "image-analysis-beam"})
+        self._template = self._session.prepare_request(
+            requests.Request("POST", endpoint + PATH, params=request.query())
+        )
+        self._session.proxies = get_environ_proxies(self._template.url or "")
 
     def post(self, body: bytes, headers: Mapping[str, str], ends_at: float) -> Reply:
         """Sends one image and reads the whole reply.
@@ -125,9 +126,13 @@ class Client:
         """
         exchange.begin(min(ends_at, time.monotonic() + self._timeouts.total), self._timeouts.read)
         try:
-            timeout = (min(self._timeouts.connect, exchange.time_for_one_read()), self._timeouts.read)
-            with self._session.post(
-                self._url, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True
+            with self._session.send(
+                self._request(body, headers),
+                timeout=(min(self._timeouts.connect, exchange.time_for_one_read()), self._timeouts.read),
+                allow_redirects=False,
+                stream=True,
+                proxies=self._session.proxies,
+                verify=self._session.verify,
             ) as response:
                 return Reply(response.status_code, response.headers, _read(response.raw))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -135,7 +140,15 @@ class Client:
             raise kind(_reason(error)) from None
 
     def close(self) -> None:
+        """Closes the connections."""
         self._session.close()
+
+    def _request(self, body: bytes, headers: Mapping[str, str]) -> requests.PreparedRequest:
+        request = self._template.copy()
+        request.body = body
+        request.headers.update(headers)
+        request.headers["Content-Length"] = str(len(body))
+        return request
 
 
 def _read(raw: urllib3.HTTPResponse) -> bytes:

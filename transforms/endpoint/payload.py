@@ -18,6 +18,7 @@ from .uri import HTTP_SCHEMES, ImageRef, InvalidUri, check, local_path, sendable
 
 MIN_SIDE, MAX_SIDE = 50, 16_000
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "ICO", "TIFF")  # MPO opens as JPEG
+_CHUNK = 256 * 1024
 _READ_ATTEMPTS = 3
 _READ_PAUSE = 0.5
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -161,7 +162,7 @@ def _read(path: str, open_file: Callable[[str], BinaryIO], limit: int, pause: Ca
 
 def _read_bounded(file: BinaryIO, limit: int) -> bytes:
     chunks, left = [], limit
-    while left and (chunk := file.read(left)):
+    while left and (chunk := file.read(min(left, _CHUNK))):
         chunks.append(chunk)
         left -= len(chunk)
     return b"".join(chunks)
