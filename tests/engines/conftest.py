@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from apache_beam.internal.gcp import auth
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.schemas import TABLES
+from image_analysis_beam.transforms.gcs import go_anonymous_with_an_emulator
 from PIL import Image
 
-KEY = "engines-key"
+KEY, BUCKET = "engines-key", "photos"
 OF_THE_CALL = {"run_id", "request_id", "latency_ms", "analyzed_at", "attempts", "first_attempt_at", "last_attempt_at"}
 
 
@@ -39,7 +45,7 @@ def service() -> Iterator[Emulator]:
         yield emulator
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def command(service: Emulator) -> Callable[..., Finished]:
     """`command("--input", …, "--output", folder)`: `image-analysis-beam run` as a process, against the emulator."""
 
@@ -83,3 +89,34 @@ def picture(path: Path, index: int) -> Path:
     image.paste((255 - index % 256, index % 90, 160), (index % 60, 20, index % 60 + 40, 70))
     image.save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[storage.Bucket]:
+    """A bucket of a storage emulator, which is a process of its own; the environment points to it."""
+    pytest.importorskip("gcp_storage_emulator", reason="pip install gcp-storage-emulator")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "gcp_storage_emulator", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (tmp_path_factory.mktemp("gcs") / "log").open("w") as log, pytest.MonkeyPatch.context() as environment:
+        server = subprocess.Popen([*command, "--in-memory", "--default-bucket", BUCKET], stdout=log, stderr=log)
+        try:
+            _wait_until_listening(server, port)
+            environment.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+            environment.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+            environment.setattr(auth._Credentials, "_credentials_init", False)
+            go_anonymous_with_an_emulator()
+            yield storage.Client("test", AnonymousCredentials()).bucket(BUCKET)
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _wait_until_listening(server: subprocess.Popen[bytes], port: int) -> None:
+    while server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        threading.Event().wait(0.02)
+    raise RuntimeError("the storage emulator did not start")

@@ -1,0 +1,106 @@
+"""The flex template: its `metadata.json`, made from the flags, and the way from its parameters back to flags.
+
+python -m image_analysis_beam.pipeline.template > deploy/metadata.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from .options import ImageAnalysisOptions
+
+NOT_OF_RUN = ("Of the other commands",)  # the group of flags that `run` does not read
+REQUIRED = ("output",)
+NUMBERS = {int: r"^-?[0-9]+$", float: r"^[0-9.]+$"}
+NAME = "Image analysis"
+DESCRIPTION = (
+    "Analyzes images with Azure Image Analysis 4.0 and writes one Parquet table for each section of the answers."
+)
+
+
+def metadata() -> dict[str, Any]:
+    """What `metadata.json` holds: every flag of `run`, as a parameter of the template."""
+    return {"name": NAME, "description": DESCRIPTION, "parameters": [_parameter(flag) for flag in flags()]}
+
+
+def flags() -> Iterator[argparse.Action]:
+    """The flags of `run`, in the order of its help."""
+    parser = argparse.ArgumentParser(add_help=False)
+    ImageAnalysisOptions._add_argparse_args(parser)
+    for group in parser._action_groups:
+        if group.title not in NOT_OF_RUN:
+            yield from group._group_actions
+
+
+def to_flags(parameters: list[str]) -> list[str]:
+    """The command line of `run` for what the template's launcher passes on.
+
+    Parameters are text: a switch comes as `--switch=true` or `--switch=false`, and what was left empty as `--name=`.
+    """
+    switches = {f"--{flag.dest}" for flag in flags() if flag.nargs == 0} | _switches_of_beam()
+    arguments = []
+    for parameter in parameters:
+        name, given, value = parameter.partition("=")
+        if name in switches and value.lower() in ("true", "false"):
+            arguments += [name] if value.lower() == "true" else []
+        elif value or not given:
+            arguments.append(parameter)
+    return arguments
+
+
+def launch() -> int:
+    """Runs the job with the parameters of the template; the entry point of the launcher."""
+    from .__main__ import main
+
+    return main(["run", *to_flags(sys.argv[1:])])
+
+
+def _switches_of_beam() -> set[str]:
+    parser = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")
+    for options in PipelineOptions.__subclasses__():
+        if options.__module__.startswith("apache_beam.options"):
+            options._add_argparse_args(_NoValueProviders(parser))  # type: ignore[arg-type]
+    return {name for flag in parser._actions if flag.nargs == 0 for name in flag.option_strings}
+
+
+class _NoValueProviders:
+    """A parser for Beam's flags, of which some are added by a method of Beam's own."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.add_argument = self.add_value_provider_argument = parser.add_argument
+        self.add_argument_group = parser.add_argument_group
+
+
+def _parameter(flag: argparse.Action) -> dict[str, Any]:
+    return {
+        "name": flag.dest,
+        "label": flag.dest.replace("_", " ").capitalize(),
+        "helpText": _help(flag),
+        "isOptional": flag.dest not in REQUIRED,
+        **_values(flag),
+    }
+
+
+def _help(flag: argparse.Action) -> str:
+    text = str(flag.help).replace("may be given more than once", "several are separated by commas")
+    is_told = flag.default in (None, "", [], False) or "default" in text
+    return text if is_told else f"{text}; default: {flag.default}"
+
+
+def _values(flag: argparse.Action) -> dict[str, Any]:
+    if flag.nargs == 0:
+        return {"regexes": ["^(true|false)$"]}
+    if flag.choices:
+        return {"regexes": [f"^({'|'.join(map(re.escape, flag.choices))})$"]}
+    return {"regexes": [NUMBERS[flag.type]]} if flag.type in NUMBERS else {}  # type: ignore[index]
+
+
+if __name__ == "__main__":
+    print(json.dumps(metadata(), indent=2))
