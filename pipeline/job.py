@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -13,7 +14,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from ..schemas import SCHEMA_VERSION, TABLES
-from ..transforms.account_run import AccountRun
+from ..transforms.account_run import FILES, AccountRun, count_dead_letter, count_deferred
 from ..transforms.analyze_images import AnalyzeImages
 from ..transforms.endpoint.client import Timeouts, check_endpoint
 from ..transforms.endpoint.credentials import (
@@ -88,7 +89,11 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
 
 
 def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str, dead_runs: list[str]) -> beam.PCollection:
-    """The graph of a run; returns the PCollection with its manifest."""
+    """The graph of a run; returns the PCollection with its manifest.
+
+    Nothing large is flattened from several stages: a runner in memory would hold it all between them. Branches are
+    written on their own, and only counts and file names come together.
+    """
     flags, output = config.flags, config.output
     work = (
         pipeline
@@ -108,27 +113,39 @@ def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str, dead_runs: li
     journalled = calls["analyzed"] | "JournalAnswers" >> JournalAnswers(output, run_id)
     if not config.is_in_memory:
         journalled |= "KeepAnswers" >> beam.Reshuffle()
-    answers = (journalled, work["recovered"]) | "Answers" >> beam.Flatten()
-    flattened = answers | "FlattenSections" >> FlattenSections(run_id)
-    dead_letters = (calls["dead_letters"], flattened["dead_letters"]) | "DeadLetters" >> beam.Flatten()
-    deferred = (calls["deferred"], work["deferred"]) | "Deferred" >> beam.Flatten()
-    records = {"dead_letters": dead_letters, "deferred": deferred}
-    if flags.with_duplicates:
-        records["duplicates"] = work["duplicates"]
-    tables = [rows | f"Table {name}" >> RecordsToTables(name) for name, rows in records.items()]
-    files = (
-        (flattened["tables"], *tables)
-        | "Tables" >> beam.Flatten()
-        | "WriteTables" >> WriteTables(output, run_id, tables_of(flags.with_duplicates))
-    )
-    unknown = flattened["unknown_fields"] | "NameUnknown" >> beam.Map(name_unknown)
-    counts = (work["counts"], calls["stats"], unknown) | "Counts" >> beam.Flatten()
-    return {
-        "files": files,
-        "counts": counts,
-        "dead_letters": dead_letters,
-        "deferred": deferred,
-    } | AccountRun(output, run_id, facts(config), dead_runs)
+    flattened = [
+        journalled | "FlattenSections" >> FlattenSections(run_id),
+        work["recovered"] | "FlattenRecovered" >> FlattenSections(run_id),
+    ]
+    records = {
+        "dead_letters": [calls["dead_letters"], *(sections["dead_letters"] for sections in flattened)],
+        "deferred": [calls["deferred"], work["deferred"]],
+        "duplicates": [work["duplicates"]] if flags.with_duplicates else [],
+    }
+    tables = [*(sections["tables"] for sections in flattened), *record_tables(records)]
+    files = tuple(tables) | "WriteTables" >> WriteTables(output, run_id, tables_of(flags.with_duplicates))
+    counts = [work["counts"], calls["stats"], *(sections["counts"] for sections in flattened), *record_counts(records)]
+    return accounts(files, counts) | AccountRun(output, run_id, facts(config), dead_runs)
+
+
+def record_tables(records: dict[str, list[beam.PCollection]]) -> Iterator[beam.PCollection]:
+    """`(table name, pa.Table)` of each PCollection of records, by the table they belong to."""
+    for name, branches in records.items():
+        for number, rows in enumerate(branches):
+            yield rows | f"Rows of {name} {number}" >> RecordsToTables(name)
+
+
+def record_counts(records: dict[str, list[beam.PCollection]]) -> Iterator[beam.PCollection]:
+    """The counts of each PCollection of records that the accounts need."""
+    counters = {"dead_letters": count_dead_letter, "deferred": count_deferred}
+    for name, count in counters.items():
+        for number, rows in enumerate(records.get(name, [])):
+            yield rows | f"Count {name} {number}" >> beam.Map(count)
+
+
+def accounts(files: beam.PCollection, counts: Iterable[beam.PCollection]) -> dict[str, beam.PCollection]:
+    """What `AccountRun` takes."""
+    return {FILES: files} | {f"counts {number}": pcollection for number, pcollection in enumerate(counts)}
 
 
 def tables_of(with_duplicates: bool) -> list[str]:
@@ -155,11 +172,6 @@ def versions() -> dict[str, str]:
     """The versions of everything that shapes the tables."""
     packages = {name: version(name) for name in ("image-analysis-beam", "apache-beam", "pyarrow")}
     return packages | {"python": platform.python_version()}
-
-
-def name_unknown(counts: dict[str, int]) -> dict[str, int]:
-    """Counts of unknown fields under the names that the manifest looks for."""
-    return {f"unknown.{path}": number for path, number in counts.items()}
 
 
 def in_memory_unless_named(options: PipelineOptions) -> str:

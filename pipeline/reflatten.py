@@ -14,10 +14,9 @@ from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.flatten_sections import FlattenSections
 from ..transforms.layout import Layout, new_run_id
 from ..transforms.read_answers import ReadAnswers
-from ..transforms.records import RecordsToTables
 from ..transforms.write_tables import WriteTables
 from .flags import parse
-from .job import in_memory_unless_named, name_unknown, tables_of, versions
+from .job import accounts, in_memory_unless_named, record_counts, record_tables, tables_of, versions
 from .options import ImageAnalysisOptions
 from .run import print_end
 
@@ -49,18 +48,12 @@ def main(argv: list[str]) -> int:
 def _build(pipeline: beam.Pipeline, stored: str, output: str, run_id: str) -> None:
     answers = pipeline | "ReadAnswers" >> ReadAnswers(stored)
     flattened = answers | "FlattenSections" >> FlattenSections(run_id)
-    nothing = pipeline | "NothingDeferred" >> beam.Create([], reshuffle=False)
-    records = [
-        flattened["dead_letters"] | "Table dead_letters" >> RecordsToTables("dead_letters"),
-        nothing | "Table deferred" >> RecordsToTables("deferred"),
-    ]
-    files = (flattened["tables"], *records) | beam.Flatten() | WriteTables(output, run_id, tables_of(False))
-    counts = (
-        answers | "CountAnswers" >> beam.Map(lambda table: {"recovered_extra": table.num_rows}),
-        flattened["unknown_fields"] | "NameUnknown" >> beam.Map(name_unknown),
-    ) | "Counts" >> beam.Flatten()
-    inputs = {"files": files, "counts": counts, "dead_letters": flattened["dead_letters"], "deferred": nothing}
-    inputs | AccountRun(output, run_id, _facts(stored))
+    records = {"dead_letters": [flattened["dead_letters"]]}
+    tables = (flattened["tables"], *record_tables(records))
+    files = tables | WriteTables(output, run_id, tables_of(False))
+    number = answers | "CountAnswers" >> beam.Map(lambda table: {"recovered_extra": table.num_rows})
+    counts = [number, flattened["counts"], *record_counts(records)]
+    accounts(files, counts) | AccountRun(output, run_id, _facts(stored))
 
 
 def _facts(stored: str) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from typing import Any
 
 import apache_beam as beam
 
+from ..schemas.outcomes import DeadLetter, Deferred
 from . import storage
 from .call_stats import latency_percentiles, pace, timeline
 from .layout import Layout
 from .write_tables import WrittenFile
 
 MANIFEST_VERSION = 1
+FILES = "files"
 UNBALANCED = "the accounts do not add up"
 _CALL_COUNTS = ("retries", "billed_units", "bytes_sent", "throttled_seconds", "breaker_openings")
 
@@ -30,8 +32,9 @@ class AccountingError(Exception):
 class AccountRun(beam.PTransform):
     """dict of PCollections -> PCollection with the manifest (a dict).
 
-    Takes `files` (of `WriteTables`), `counts` (dicts to add up), and by name the records that are counted:
-    `dead_letters` and `deferred`. Rows of `images` are counted from the files.
+    Takes `files` (of `WriteTables`) and, under any other names, PCollections of dicts to add up: those of `PlanWork`,
+    `AnalyzeImages` and `FlattenSections`, and of `count_dead_letter` and `count_deferred`. Rows of `images` are counted
+    from the files.
 
     Args:
       output: the output folder.
@@ -48,18 +51,23 @@ class AccountRun(beam.PTransform):
         self._commit = _Commit(Layout(output), run_id, dict(facts), list(dead_runs))
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> beam.PCollection:
-        partial = [
-            inputs["counts"],
-            inputs["dead_letters"]
-            | "CountDeadLetters" >> beam.Map(lambda letter: _one("dead_letters", letter.fault_class)),
-            inputs["deferred"] | "CountDeferred" >> beam.Map(lambda image: _one("deferred", image.reason)),
+        sums = [
+            counts | f"Sum {name}" >> beam.CombineGlobally(AddCounts()).without_defaults()
+            for name, counts in inputs.items()
+            if name != FILES
         ]
-        counts = partial | beam.Flatten() | "Sum" >> beam.CombineGlobally(AddCounts())
-        return inputs["files"] | "Commit" >> beam.ParDo(self._commit, beam.pvalue.AsSingleton(counts))
+        total = sums | beam.Flatten() | "Total" >> beam.CombineGlobally(AddCounts())
+        return inputs[FILES] | "Commit" >> beam.ParDo(self._commit, beam.pvalue.AsSingleton(total))
 
 
-def _one(name: str, kind: str) -> dict[str, int]:
-    return {name: 1, f"{name}.{kind}": 1}
+def count_dead_letter(letter: DeadLetter) -> dict[str, int]:
+    """The counts of one dead letter."""
+    return {"dead_letters": 1, f"dead_letters.{letter.fault_class}": 1}
+
+
+def count_deferred(image: Deferred) -> dict[str, int]:
+    """The counts of one deferred image."""
+    return {"deferred": 1, f"deferred.{image.reason}": 1}
 
 
 class AddCounts(beam.CombineFn):

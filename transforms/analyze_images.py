@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakSet
 
 import apache_beam as beam
@@ -144,7 +144,7 @@ def _raise(failure: DeadLetter | Deferred) -> None:
 class _Process:
     """What one worker process shares: the caller and its threads."""
 
-    alive: WeakSet[_Process] = WeakSet()
+    alive: ClassVar[WeakSet[_Process]] = WeakSet()
 
     def __init__(self, caller: Caller, threads: int) -> None:
         self.caller = caller

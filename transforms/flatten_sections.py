@@ -13,7 +13,7 @@ from ..schemas import Rejection, flatten
 from ..schemas.outcomes import DeadLetter
 from .endpoint.call import MAX_DEAD_LETTER_BODY
 
-DEAD_LETTERS, UNKNOWN_FIELDS, TABLES = "dead_letters", "unknown_fields", "tables"
+DEAD_LETTERS, COUNTS, TABLES = "dead_letters", "counts", "tables"
 
 
 class FlattenSections(beam.PTransform):
@@ -21,7 +21,7 @@ class FlattenSections(beam.PTransform):
 
     `tables`: `(table name, pa.Table)`, of every section table and of `responses` itself.
     `dead_letters`: `DeadLetter`, class `malformed_response`, one per answer that is not the contract.
-    `unknown_fields`: dict of JSON path -> count.
+    `counts`: dicts to add up: `unknown.<JSON path>` of fields that the tables do not know.
 
     Args:
       run_id: stamped on the rows; answers taken over from a run that died become this run's.
@@ -32,8 +32,8 @@ class FlattenSections(beam.PTransform):
         self._run_id = run_id
 
     def expand(self, responses: beam.PCollection) -> dict[str, beam.PCollection]:
-        outputs = responses | beam.ParDo(_Flatten(self._run_id)).with_outputs(DEAD_LETTERS, UNKNOWN_FIELDS, main=TABLES)
-        return {name: outputs[name] for name in (TABLES, DEAD_LETTERS, UNKNOWN_FIELDS)}
+        outputs = responses | beam.ParDo(_Flatten(self._run_id)).with_outputs(DEAD_LETTERS, COUNTS, main=TABLES)
+        return {name: outputs[name] for name in (TABLES, DEAD_LETTERS, COUNTS)}
 
 
 class _Flatten(beam.DoFn):
@@ -49,7 +49,8 @@ class _Flatten(beam.DoFn):
         for rejection in flattened.rejected:
             yield beam.pvalue.TaggedOutput(DEAD_LETTERS, _dead_letter(responses, rejection, self._run_id))
         if flattened.unknown_fields:
-            yield beam.pvalue.TaggedOutput(UNKNOWN_FIELDS, dict(flattened.unknown_fields))
+            counts = {f"unknown.{path}": number for path, number in flattened.unknown_fields.items()}
+            yield beam.pvalue.TaggedOutput(COUNTS, counts)
 
 
 def _stamp(responses: pa.Table, run_id: str) -> pa.Table:

@@ -34,7 +34,7 @@ class WrittenFile(NamedTuple):
 
 
 class WriteTables(beam.PTransform):
-    """PCollection of `(table name, pa.Table)` -> PCollection with one list of `WrittenFile`.
+    """Tuple of PCollections of `(table name, pa.Table)` -> PCollection with one list of `WrittenFile`.
 
     Every table of `tables` is written: one without rows as a file of its schema.
 
@@ -48,11 +48,12 @@ class WriteTables(beam.PTransform):
         super().__init__()
         self._layout, self._run_id, self._tables = Layout(output), run_id, list(tables)
 
-    def expand(self, rows: beam.PCollection) -> beam.PCollection:
-        staged = rows | "Stage" >> beam.ParDo(_Stage(self._layout.staging(self._run_id)))
-        start = rows.pipeline | "EvenIfEmpty" >> beam.Create([(None, None)], reshuffle=False)
+    def expand(self, branches: tuple[beam.PCollection, ...]) -> beam.PCollection:
+        folder = self._layout.staging(self._run_id)
+        staged = [rows | f"Stage {number}" >> beam.ParDo(_Stage(folder)) for number, rows in enumerate(branches)]
+        start = branches[0].pipeline | "EvenIfEmpty" >> beam.Create([(None, None)], reshuffle=False)
         return (
-            (start, staged)
+            (start, *staged)
             | beam.Flatten()
             | "Committed" >> beam.GroupByKey()
             | "Publish" >> beam.MapTuple(lambda _, files: publish(self._layout, self._run_id, self._tables, files))

@@ -137,7 +137,7 @@ def test_retryable_dead_letters_are_redriven(emulator, run, pictures):
     assert first.manifest["dead_letters"] == {"service_error": 20}
     emulator.reset()
     assert run("--images", folder / "*.png", "--redrive", "none").manifest["skipped"] == {
-        "answered": 30,
+        "answered": 180,
         "known_bad": 20,
     }
     assert emulator.stats()["calls"] == 0

@@ -29,7 +29,7 @@ def answer(number):
 def test_small_tables_become_large_row_groups_and_no_rows_an_empty_file(tmp_path):
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
         rows = pipeline | beam.Create(range(130)) | beam.Map(lambda _: ("deferred", deferred_rows(1000)))
-        rows | WriteTables(str(tmp_path), "run", ["deferred", "dead_letters"])
+        (rows,) | WriteTables(str(tmp_path), "run", ["deferred", "dead_letters"])
     (path,) = (tmp_path / "deferred" / "run=run").iterdir()
     metadata = pq.read_metadata(path)
     assert metadata.num_rows == 130_000
