@@ -11,6 +11,7 @@ PACKAGES = {
     "image_analysis_beam.transforms": "transforms",
     "image_analysis_beam.transforms.endpoint": "transforms/endpoint",
     "image_analysis_beam.pipeline": "pipeline",
+    "image_analysis_beam.pipeline.report": "pipeline/report",
     "image_analysis_beam.emulator": "emulator",
     "image_analysis_beam.emulator.analysis": "emulator/analysis",
 }
@@ -21,6 +22,7 @@ INSTALL_REQUIRES = [
     "pyarrow>=17",
     "google-cloud-storage>=2.18",
     "Pillow>=10.3",  # reads an image's format and sides before a call is paid for
+    "jinja2>=3.1",  # writes the HTML report; escapes every foreign text by itself
 ]
 
 EXTRAS = {
@@ -56,6 +58,7 @@ setup(
     python_requires=">=3.10",
     packages=list(PACKAGES),
     package_dir=PACKAGES,
+    package_data={"image_analysis_beam.pipeline.report": ["*.j2", "*.css", "*.js"]},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,
     entry_points={
