@@ -52,6 +52,19 @@ def test_an_image_that_fails_again_while_others_are_answered_is_no_sign():
     assert breaker.state is State.CLOSED
 
 
+def test_poison_images_that_fail_before_slower_answers_come_are_to_blame():
+    breaker = Breaker(patience=600)
+    fail(breaker, 0.0)
+    assert breaker.state is State.OPEN
+    breaker.answered(0.5, -0.1)
+    for second in range(1, 9):
+        breaker.admit(float(second))
+        assert not breaker.failed(second, second, 0.0, "service_error")
+        assert breaker.opens_at(float(second)) == second + 1
+    breaker.admit(9.0)
+    assert breaker.failed(9.0, 9.0, 0.6, "service_error"), "since its first failure nobody was answered"
+
+
 def test_half_of_the_last_twenty_open_it():
     breaker = Breaker(patience=10)
     for number in range(10):

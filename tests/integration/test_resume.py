@@ -132,7 +132,8 @@ def test_another_signature_is_no_other_image(emulator, run, listed, pictures, tm
 def test_retryable_dead_letters_are_redriven(emulator, run, pictures):
     folder = pictures(180)[0].parent
     pictures(20, width=77)
-    emulator.set_faults({"rules": [{"match": {"width": 77}, "fault": "unavailable"}]})
+    slower_than_refusals = {"match": {"width": 64}, "fault": {"kind": "slow", "seconds": 0.3}}
+    emulator.set_faults({"rules": [{"match": {"width": 77}, "fault": "unavailable"}, slower_than_refusals]})
     first = run("--images", folder / "*.png", "--max_attempts", "1")
     assert first.manifest["dead_letters"] == {"service_error": 20}
     emulator.reset()

@@ -114,8 +114,7 @@ class Admission:
     def failed(self, started: float, first_failure: float | None, why: str) -> bool:
         """A call failed as in an outage; returns whether it is one (then the image is not to blame)."""
         with self._leaving():
-            self.breaker.failed(self._clock(), started, first_failure, why)
-            return self.breaker.state is not State.CLOSED
+            return self.breaker.failed(self._clock(), started, first_failure, why)
 
     def trip(self, reason: str, detail: str, *, leaving: bool = True) -> None:
         """A systemic fault: no call starts any more. `leaving` where a call in flight reports it."""

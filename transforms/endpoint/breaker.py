@@ -4,8 +4,8 @@ A pure state machine on given times. Closed, it lets calls pass. Open, it lets n
 doubles; then half-open it lets one probe pass. Tripped, for good, it lets none pass any more.
 
 What counts as a sign of an outage is the first failure of an image, or a later one with no answer to anybody in between.
-An image that fails again while its neighbours are answered says something of itself only, so poison images at the end
-of a run, when nothing else is left to answer, never look like an outage.
+An image that fails again while its neighbours are answered says something of itself only. So a few poison images that fail
+at once, before the slower answers of their neighbours come, are told from an outage even when nothing else is left to call.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Breaker:
         self._failed_in_a_row, self._cool_down, self._outage_since = 0, FIRST_COOL_DOWN, None
         self._recent.append(True)
 
-    def failed(self, now: float, started: float, first_failure: float | None, why: str) -> None:
-        """An attempt failed in a way that an outage would explain.
+    def failed(self, now: float, started: float, first_failure: float | None, why: str) -> bool:
+        """An attempt failed in a way that an outage would explain; returns whether it is one (then the image is not to blame).
 
         Args:
           started: when the attempt started.
@@ -79,15 +79,12 @@ class Breaker:
           why: for the reason, should it become an outage.
         """
         self._last_failure = why
+        own_fault = first_failure is not None and self._last_answer > first_failure
         if self.state is State.HALF_OPEN and started >= self._opened_at:
-            self._open(now, self._cool_down * 2)
-        if self.state is not State.CLOSED or (first_failure is not None and self._last_answer > first_failure):
-            return
-        self._outage_since = now if self._failed_in_a_row == 0 else self._outage_since
-        self._failed_in_a_row += 1
-        self._recent.append(False)
-        if self._failed_in_a_row >= IN_A_ROW or self._half_failed():
-            self._open(now, FIRST_COOL_DOWN)
+            self._open(now, self._cool_down if own_fault else self._cool_down * 2)
+        if self.state is State.CLOSED and not own_fault:
+            self._count_failure(now)
+        return self.state is not State.CLOSED and not own_fault
 
     def throttled(self, now: float, started: float) -> None:
         """The service refused for the rate: it is there, but nothing is answered for as long as this lasts."""
@@ -103,6 +100,13 @@ class Breaker:
         """Nothing passes from now on; the first reason stays."""
         if self.state is not State.TRIPPED:
             self.state, self.reason, self.detail = State.TRIPPED, reason, detail
+
+    def _count_failure(self, now: float) -> None:
+        self._outage_since = now if self._failed_in_a_row == 0 else self._outage_since
+        self._failed_in_a_row += 1
+        self._recent.append(False)
+        if self._failed_in_a_row >= IN_A_ROW or self._half_failed():
+            self._open(now, FIRST_COOL_DOWN)
 
     def _open(self, now: float, cool_down: float) -> None:
         if self.state is State.CLOSED:
