@@ -44,6 +44,7 @@ EXTRAS["test"] = [
     "jsonschema>=4",  # the manifest is what its schema says
     "polars>=1",  # a third reader of our Parquet
     "pandas>=2",  # a fourth
+    "apache-beam[yaml]",  # runs examples/pipeline.yaml
 ]
 # Spark reads our Parquet too; its test is skipped without it.
 EXTRAS["interop"] = ["pyspark>=3.5"]

@@ -1,0 +1,45 @@
+"""`examples/pipeline.yaml`, run by Beam YAML offline with the providers of `providers.yaml`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from apache_beam.yaml import main
+from image_analysis_beam.pipeline.__main__ import main as image_analysis_beam
+
+PIPELINE = Path(__file__).parents[2] / "examples" / "pipeline.yaml"
+
+
+def run_yaml(url: str, uris: Path, output: Path) -> None:
+    variables = {"uris": str(uris), "output": str(output), "endpoint": url}
+    main.run([f"--yaml_pipeline_file={PIPELINE}", f"--jinja_variables={json.dumps(variables)}", "--runner=FnApiRunner"])
+
+
+def unanswered(output: Path) -> list[dict[str, Any]]:
+    lines = [line for path in output.glob("unanswered.json*") for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in lines]
+
+
+def test_the_pipeline_writes_tables_and_failures(emulator, uris, tmp_path):
+    output = tmp_path / "out"
+    run_yaml(emulator.url, uris, output)
+    for table in ("images", "captions", "tags", "responses"):
+        images = f"SELECT count(DISTINCT image_id) FROM read_parquet('{output}/{table}/run=*/*.parquet')"
+        assert duckdb.sql(images).fetchall() == [(12,)]
+    (failure,) = unanswered(output)
+    assert (failure["fault"], failure["retryable"]) == ("invalid_image", False)
+    assert failure["image_uri"] == str(tmp_path / "broken.png")
+    assert emulator.stats()["calls"] == 12
+
+
+def test_the_job_knows_the_answers_of_the_yaml_pipeline(emulator, uris, tmp_path):
+    """Both write the same tables and manifests: what one paid for the other does not pay for again."""
+    output = tmp_path / "out"
+    run_yaml(emulator.url, uris, output)
+    assert emulator.stats()["calls"] == 12
+    code = image_analysis_beam(["run", "--input", str(uris), "--output", str(output), "--features", "caption,tags"])
+    assert code == 0
+    assert emulator.stats()["calls"] == 12
