@@ -13,14 +13,6 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", "\u2009")
 
 
-def share(part: float, whole: float) -> str:
-    """A part of a whole in percent; a dash where there is no whole."""
-    if not whole:
-        return "–"
-    percent = 100 * part / whole
-    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
-
-
 def confidence(value: float | None) -> str:
     """A confidence with two digits; small ones are not rounded to nothing."""
     if value is None:
@@ -44,7 +36,7 @@ def clock(unix: float) -> str:
 
 def moment(iso: str | None) -> str:
     """A manifest's time, for people."""
-    return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M:%S UTC") if iso else "–"
+    return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M:%S UTC") if iso else "unknown"
 
 
 def readable(text: str) -> str:

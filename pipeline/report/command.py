@@ -1,0 +1,45 @@
+"""`image-analysis-beam report OUT`: writes `report.html` into the output folder."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime, timezone
+
+from ...transforms import storage
+from ..prices import Prices, read_prices
+from .findings import read_findings
+from .page import render
+from .reading import read_folder
+
+REPORT = "report.html"
+
+
+def main(argv: list[str]) -> int:
+    """Writes the report and says where; returns the exit code.
+
+    Raises:
+      ConfigurationError: there is no such run, or the prices cannot be read.
+    """
+    parser = argparse.ArgumentParser(prog="image-analysis-beam report", description=__doc__)
+    parser.add_argument("output", help="the output folder of the job")
+    parser.add_argument("--run", help="the run to report; the latest one if it is left out")
+    parser.add_argument("--prices", help="JSON file with prices per 1 000 transactions, by feature")
+    try:
+        given = parser.parse_args(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    print(write_report(given.output, given.run, read_prices(given.prices)))
+    return 0
+
+
+def write_report(output: str, run_id: str | None = None, prices: Prices | None = None) -> str:
+    """Writes the report of a committed run, the latest one if none is named; returns its path.
+
+    Raises:
+      ConfigurationError: there is no such run.
+    """
+    folder = read_folder(output, run_id)
+    html = render(folder, read_findings(folder), prices or read_prices(None), datetime.now(timezone.utc))
+    path = storage.join(folder.output, REPORT)
+    storage.write_whole(path, html.encode())
+    return path

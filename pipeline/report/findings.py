@@ -1,0 +1,97 @@
+"""What the answers say, read from the tables in one pass over each: frequencies, distributions, the gallery."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...schemas import TABLES
+from ...schemas.table import TableSpec
+from .aggregates import Bucket, Confidences, Latencies, Names
+from .gallery import Card, make_cards
+from .layers import is_drawn
+from .reading import Folder, batches
+from .sample import Candidates, Collector
+
+MOST_FREQUENT = 15
+_KEY = ["image_id", "fingerprint", "run_id"]
+_WITH_TEXT = {"captions"}  # shown in the gallery beside the tables that are drawn or name things
+
+
+class Frequency(NamedTuple):
+    """The most frequent names of one table."""
+
+    table: str
+    names: list[tuple[str, int]]
+    different: int
+    is_exact: bool
+
+
+class Distribution(NamedTuple):
+    """The confidences of one table."""
+
+    table: str
+    bins: list[int]
+    total: int
+
+
+class Findings(NamedTuple):
+    """What the answers to one request say. `answers` is how many there are, in `runs` runs."""
+
+    answers: int
+    runs: int
+    latencies: list[Bucket]
+    frequencies: list[Frequency]
+    distributions: list[Distribution]
+    cards: list[Card]
+
+
+def read_findings(folder: Folder) -> Findings:
+    """Reads the tables of the run, and of earlier ones that asked the same."""
+    runs = folder.same_request
+    answers, candidates = 0, Candidates()
+    for rows in batches(folder.output, runs, "images", [*_KEY, "image_uri", "width", "height"]):
+        answers += rows.num_rows
+        candidates.add(rows)
+    images = candidates.rows()
+    collector = Collector(images)
+    frequencies, distributions = [], []
+    for spec in TABLES.values():
+        if spec.kind == "section" and spec.name != "images":
+            names, confidences = _read_section(folder, spec, collector)
+            if len(names):
+                common = names.most_common(MOST_FREQUENT)
+                frequencies.append(Frequency(spec.name, common, len(names), names.is_exact))
+            if confidences.total:
+                distributions.append(Distribution(spec.name, confidences.bins, confidences.total))
+    cards = make_cards(images, collector.items())
+    return Findings(answers, len(runs), read_latencies(folder), frequencies, distributions, cards)
+
+
+def _read_section(folder: Folder, spec: TableSpec, collector: Collector) -> tuple[Names, Confidences]:
+    """Adds up one section table, and hands the rows of the sampled images to the collector."""
+    names, confidences, columns = Names(), Confidences(), set(spec.schema.names)
+    is_shown = is_drawn(spec) or "name" in columns or spec.name in _WITH_TEXT
+    if not is_shown and "confidence" not in columns:
+        return names, confidences
+    wanted = [*_KEY, "ordinal", *_shown_columns(spec)] if is_shown else ["confidence"]
+    for rows in batches(folder.output, folder.same_request, spec.name, wanted):
+        if "name" in rows.schema.names:
+            names.add(rows["name"])
+        if "confidence" in rows.schema.names:
+            confidences.add(rows["confidence"])
+        if is_shown:
+            collector.add(spec.name, rows)
+    return names, confidences
+
+
+def _shown_columns(spec: TableSpec) -> list[str]:
+    shown = ("name", "text", "confidence", "aspect_ratio", "x", "y", "w", "h", "polygon")
+    return [name for name in shown if name in spec.schema.names]
+
+
+def read_latencies(folder: Folder) -> list[Bucket]:
+    """Latencies of the run's own answers."""
+    latencies = Latencies()
+    for rows in batches(folder.output, [folder.run], "images", ["latency_ms"]):
+        latencies.add(rows["latency_ms"])
+    return latencies.buckets()
