@@ -19,6 +19,7 @@ from ..transforms.endpoint.faults import FAULTS
 from ..transforms.layout import Layout, new_run_id
 from .flags import parse
 from .job import DATAFLOW_RUNNER, JobConfig, build, configure
+from .report import report_line
 
 INCOMPLETE, ACCOUNTING_FAILED = 3, 4
 _WHAT_TO_DO = {
@@ -93,6 +94,7 @@ def _say_start(config: JobConfig, run_id: str, dead_runs: list[str]) -> None:
 
 def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
     print_end(config.output, manifest)
+    print(report_line(config.output, manifest["run_id"], config.flags.prices))
     if not manifest["complete"]:
         for line in incomplete_lines(config.output, manifest):
             _say(line)

@@ -43,3 +43,19 @@ def write_report(output: str, run_id: str | None = None, prices: Prices | None =
     path = storage.join(folder.output, REPORT)
     storage.write_whole(path, html.encode())
     return path
+
+
+def report_line(output: str, run_id: str, prices: str | None) -> str:
+    """Writes the report of a run that has just ended; returns what to print.
+
+    The tables are committed by then: a report that cannot be made is told, and the run is as good as it was.
+
+    Args:
+      output: the output folder.
+      run_id: the run.
+      prices: path of a file of prices, if there is one.
+    """
+    try:
+        return f"report: {write_report(output, run_id, read_prices(prices))}"
+    except Exception as error:
+        return f"report: it could not be made ({type(error).__name__}: {error}); the tables are complete"

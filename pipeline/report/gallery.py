@@ -12,7 +12,7 @@ from .wording import readable
 
 MOST_BYTES = 2_600_000  # of the gallery; the rest of the page is small
 _MARK_SIZE = 13  # pixels, of what is written on an image that is shown as large as it gets
-_SHOWN = (440, 460)  # the largest width and height in pixels that the page gives an image
+_SHOWN = (416, 416)  # the largest width and height in pixels that the page gives an image
 _TAG_TABLES = ("tags", "custom_tags")
 
 
@@ -28,6 +28,11 @@ class Drawn(NamedTuple):
 
     layer: Layer
     shapes: list[Shape]
+
+    def sure_ones(self, least: float) -> str:
+        """How many are at least so sure, of how many, as it is written."""
+        sure = sum(one.confidence is None or one.confidence >= least for one in self.shapes)
+        return str(sure) if sure == len(self.shapes) else f"{sure} of {len(self.shapes)}"
 
 
 class Card(NamedTuple):

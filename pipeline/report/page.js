@@ -16,6 +16,11 @@ function drawSure() {
   for (const one of document.querySelectorAll("[data-confidence]")) {
     one.classList.toggle("unsure", Number(one.dataset.confidence) < least);
   }
+  for (const number of document.querySelectorAll("[data-count]")) {
+    const lines = [...number.closest("details").querySelectorAll("li")];
+    const sure = lines.filter((line) => !line.classList.contains("unsure")).length;
+    number.textContent = sure === lines.length ? String(sure) : `${sure} of ${lines.length}`;
+  }
 }
 
 function light(event) {

@@ -22,6 +22,8 @@ def confidence(value: float | None) -> str:
 
 def seconds(value: float) -> str:
     """A duration in the unit that reads best."""
+    if value == 0:
+        return "0 s"
     if value < 1:
         return f"{value * 1000:.0f} ms" if value >= 0.01 else f"{value * 1000:.1f} ms"
     if value < 120:
