@@ -108,3 +108,43 @@ def test_the_rate_comes_back():
     pacer.throttled(0.0, 0.0)
     drive(pacer, service, until=120)
     assert pacer.rate == pacer.ceiling
+
+
+def test_a_lone_refusal_moves_a_thin_share_and_does_not_cut_it():
+    pacer = Pacer(0.5, 0.0)
+    pacer.take(0.0)
+    slot, interval = pacer.next_slot(0.0), 1 / pacer.rate
+    pacer.throttled(0.1, 1.0, nudge=0.5)
+    assert pacer.rate == pacer.ceiling
+    assert slot < pacer.next_slot(0.1) <= slot + 0.05 * interval + 1e-9
+
+
+def test_slots_of_a_thin_share_that_fall_into_a_pause_are_skipped():
+    pacer = Pacer(0.5, 0.0)
+    pacer.take(0.0)
+    pacer.throttled(0.1, 5.0)
+    assert pacer.next_slot(0.1) == pytest.approx(3 / pacer.rate)
+
+
+def test_many_refusals_cut_a_thin_share():
+    pacer, now = Pacer(0.5, 0.0), 0.0
+    for _ in range(4):
+        assert pacer.rate == pacer.ceiling
+        now = pacer.next_slot(now)
+        pacer.take(now)
+        pacer.throttled(now, 1.0)
+    assert pacer.rate == pytest.approx(pacer.ceiling * 0.75)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.03])
+def test_a_cut_never_raises_a_rate(share):
+    pacer = Pacer(share, 0.0)
+    for now in (10.0, 20.0, 30.0, 40.0):
+        pacer.throttled(now, 1.0)
+    assert pacer.rate <= pacer.ceiling
+
+
+def test_processes_that_start_together_do_not_call_together():
+    starts = [Pacer(0.5, 0.0, phase=number / 100).next_slot(0.0) for number in range(100)]
+    assert max(starts) - min(starts) == pytest.approx(0.99 / (0.5 * 0.97))
+    assert len(set(starts)) == 100

@@ -58,7 +58,7 @@ class Admission:
         self._fresh: deque[threading.Condition] = deque()
         self._retries: deque[threading.Condition] = deque()
         self._tripped = threading.Event()
-        self.pacer = Pacer(requests_per_second, clock())
+        self.pacer = Pacer(requests_per_second, clock(), random.random())
         self.breaker = Breaker(outage_patience)
         self._max_in_flight = max_in_flight
         self._window = 1
@@ -109,7 +109,7 @@ class Admission:
             now = self._clock()
             self.breaker.throttled(now, started)
             jitter = 1 + random.uniform(0, REOPENING_JITTER)
-            self.pacer.throttled(now, None if wait is None else wait * jitter)
+            self.pacer.throttled(now, None if wait is None else wait * jitter, random.random())
 
     def failed(self, started: float, first_failure: float | None, why: str) -> bool:
         """A call failed as in an outage; returns whether it is one (then the image is not to blame)."""

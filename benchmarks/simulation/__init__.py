@@ -1,0 +1,1 @@
+"""Hundreds of worker processes against one limit, on a clock that costs nothing: `python -m benchmarks.simulation`."""
