@@ -1,4 +1,4 @@
-"""The environment and pictures of the examples."""
+"""Pictures and lists for the examples."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ import pytest
 
 
 @pytest.fixture
-def uris(pictures: Callable[..., list[Path]], tmp_path: Path) -> Path:
+def broken(tmp_path: Path) -> Path:
+    """A file that is no image."""
+    path = tmp_path / "broken.png"
+    path.write_text("no image")
+    return path
+
+
+@pytest.fixture
+def uris(pictures: Callable[..., list[Path]], broken: Path, tmp_path: Path) -> Path:
     """A list of 12 pictures and one file that is none."""
-    broken = tmp_path / "broken.png"
-    broken.write_text("no image")
     listed = tmp_path / "uris.txt"
     listed.write_text("".join(f"{path}\n" for path in [*pictures(12), broken]))
     return listed

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 from apache_beam.yaml import main
+
 from image_analysis_beam.pipeline.__main__ import main as image_analysis_beam
 
 PIPELINE = Path(__file__).parents[2] / "examples" / "pipeline.yaml"
@@ -23,7 +24,7 @@ def unanswered(output: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_the_pipeline_writes_tables_and_failures(emulator, uris, tmp_path):
+def test_the_pipeline_writes_tables_and_failures(emulator, uris, broken, tmp_path):
     output = tmp_path / "out"
     run_yaml(emulator.url, uris, output)
     for table in ("images", "captions", "tags", "responses"):
@@ -31,7 +32,7 @@ def test_the_pipeline_writes_tables_and_failures(emulator, uris, tmp_path):
         assert duckdb.sql(images).fetchall() == [(12,)]
     (failure,) = unanswered(output)
     assert (failure["fault"], failure["retryable"]) == ("invalid_image", False)
-    assert failure["image_uri"] == str(tmp_path / "broken.png")
+    assert failure["image_uri"] == str(broken)
     assert emulator.stats()["calls"] == 12
 
 
