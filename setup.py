@@ -4,6 +4,8 @@ Everything lives here and not in pyproject.toml because this file is also what a
 stages (`--setup_file=./setup.py`): it has to build a complete sdist on its own.
 """
 
+from pathlib import Path
+
 from setuptools import setup
 
 PACKAGES = {
@@ -53,7 +55,7 @@ setup(
     name="image-analysis-beam",
     version="0.1.0",
     description="Apache Beam transforms that analyze images with Azure Image Analysis 4.0",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
@@ -62,7 +64,5 @@ setup(
     package_data={"image_analysis_beam.pipeline.report": ["*.j2", "*.css", "*.js"]},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,
-    entry_points={
-        "console_scripts": ["image-analysis-beam = image_analysis_beam.pipeline.__main__:main"]
-    },
+    entry_points={"console_scripts": ["image-analysis-beam = image_analysis_beam.pipeline.__main__:main"]},
 )

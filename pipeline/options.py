@@ -74,7 +74,7 @@ def _add_endpoint(group: Any) -> None:
         "--auth",
         choices=AUTH,
         default="key",
-        help="key: a key from VISION_KEY or --key_secret; entra: a Microsoft Entra token; token: one issued for the key",
+        help="key: one from VISION_KEY or --key_secret; entra: a Microsoft Entra token; token: one issued for the key",
     )
     group.add_argument("--key_secret", help="resource name of the key in Google Secret Manager, read on the workers")
     group.add_argument("--token_issuer", help="with --auth token: URL that issues tokens; default: the endpoint")

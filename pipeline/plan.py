@@ -91,7 +91,8 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
         f"  {plan['recovered']} were answered in a run that did not end, and are taken over"
         if plan["recovered"]
         else "",
-        f"{plan['transactions']} transactions: {plan['to_call']} calls x {len(plan['features'])} ({', '.join(plan['features'])})",
+        f"{plan['transactions']} transactions: {plan['to_call']} calls x {len(plan['features'])} "
+        f"({', '.join(plan['features'])})",
         f"about {cost['amount']:.2f} {cost['currency']} ({cost['source']}); at most {cost['worst_case']:.2f} "
         "if every call has to be made again because its answer was lost",
         _time(plan),

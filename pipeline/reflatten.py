@@ -1,4 +1,4 @@
-"""`image-analysis-beam reflatten`: every section table again, from stored answers, into a fresh folder. No call is made."""
+"""`image-analysis-beam reflatten`: every section table again, from stored answers, to a fresh folder. Calls nothing."""
 
 from __future__ import annotations
 

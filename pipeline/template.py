@@ -66,7 +66,7 @@ def _switches_of_beam() -> set[str]:
     parser = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")
     for options in PipelineOptions.__subclasses__():
         if options.__module__.startswith("apache_beam.options"):
-            options._add_argparse_args(_NoValueProviders(parser))  # type: ignore[arg-type]
+            options._add_argparse_args(_NoValueProviders(parser))
     return {name for flag in parser._actions if flag.nargs == 0 for name in flag.option_strings}
 
 
@@ -99,7 +99,7 @@ def _values(flag: argparse.Action) -> dict[str, Any]:
         return {"regexes": ["^(true|false)$"]}
     if flag.choices:
         return {"regexes": [f"^({'|'.join(map(re.escape, flag.choices))})$"]}
-    return {"regexes": [NUMBERS[flag.type]]} if flag.type in NUMBERS else {}  # type: ignore[index]
+    return {"regexes": [NUMBERS[flag.type]]} if flag.type in NUMBERS else {}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`AnalyzeImages`: calls the endpoint for each image, with a window of calls that stays full across batches.
 
-The DoFn hands images to a pool of threads and emits what has finished; it waits only when the window is full. One pacer,
-breaker, window and connection pool serve a worker process, whatever the number of its harness threads.
+The DoFn hands images to a pool of threads and emits what has finished; it waits only when the window is full. One
+pacer, breaker, window and connection pool serve a worker process, whatever the number of its harness threads.
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ class AnalyzeImages(beam.PTransform):
         super().__init__()
         if batch_size < 1:
             raise ConfigurationError(f"batch_size {batch_size}", "it is at least 1", "the default is 32")
-        if error_handling is not None and set(error_handling) != {"output"}:
+        if error_handling is not None and not _names_an_output(error_handling):
             raise ConfigurationError(
                 f"error_handling {dict(error_handling)}",
-                "it names an output",
+                f"it names an output other than {ANALYZED}, {DEFERRED} and {STATS}",
                 "use {'output': 'dead_letters'}",
             )
         self._request, self._settings = request, settings or CallSettings()
@@ -132,6 +132,10 @@ class AnalyzeImages(beam.PTransform):
         return {name: "none" if value is None else value for name, value in shown.items()} | {
             "batch_size": self._batch_size
         }
+
+
+def _names_an_output(error_handling: Mapping[str, str]) -> bool:
+    return set(error_handling) == {"output"} and error_handling["output"] not in (ANALYZED, DEFERRED, STATS)
 
 
 def _raise(failure: DeadLetter | Deferred) -> None:

@@ -74,8 +74,8 @@ def timeline(counts: dict[str, int], most: int = 600) -> list[dict[str, int]]:
     points: dict[int, Counter[str]] = {}
     for name, number in counts.items():
         if name.startswith("timeline."):
-            _, second, result = name.split(".", 2)
-            points.setdefault(int(second), Counter())[result] += number
+            _, at, result = name.split(".", 2)
+            points.setdefault(int(at), Counter())[result] += number
     if not points:
         return []
     first, last = min(points), max(points)

@@ -18,7 +18,7 @@ from google.api_core.exceptions import GoogleAPIError
 
 EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
 _FIELDS = "items(name,size,updated),nextPageToken"
-_BEFORE_WILDCARDS = re.compile(r"[^[*?]*")
+_WILDCARD = re.compile(r"[[*?]")
 
 
 def go_anonymous_with_an_emulator() -> None:
@@ -34,7 +34,8 @@ def iterate_objects(pattern: str) -> Iterator[FileMetadata]:
       BeamIOError: the bucket cannot be listed.
     """
     file_system = FileSystems.get_filesystem(pattern)
-    yield from file_system.match_files(_list(file_system, _BEFORE_WILDCARDS.match(pattern)[0]), pattern)
+    prefix = _WILDCARD.split(pattern, maxsplit=1)[0]
+    yield from file_system.match_files(_list(file_system, prefix), pattern)
 
 
 def _list(file_system: object, prefix: str) -> Iterator[FileMetadata]:

@@ -159,17 +159,17 @@ class _PlanShard(beam.DoFn):
 
 
 class _CountBuckets(beam.CombineFn):
-    def create_accumulator(self) -> Counter:
+    def create_accumulator(self) -> Counter[tuple[int, str]]:
         return Counter()
 
-    def add_input(self, counts: Counter, bucket: tuple[int, str]) -> Counter:
+    def add_input(self, counts: Counter[tuple[int, str]], bucket: tuple[int, str]) -> Counter[tuple[int, str]]:
         counts[bucket] += 1
         return counts
 
-    def merge_accumulators(self, accumulators: Iterable[Counter]) -> Counter:
+    def merge_accumulators(self, accumulators: Iterable[Counter[tuple[int, str]]]) -> Counter[tuple[int, str]]:
         return sum(accumulators, Counter())
 
-    def extract_output(self, counts: Counter) -> dict[tuple[int, str], int]:
+    def extract_output(self, counts: Counter[tuple[int, str]]) -> dict[tuple[int, str], int]:
         return dict(counts)
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import posixpath
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import apache_beam as beam
 import pyarrow.parquet as pq
@@ -145,7 +146,7 @@ def _check_list(pattern: str, uri_column: str) -> None:
         )
 
 
-def _csv_columns(file: io.BufferedIOBase) -> list[str]:
+def _csv_columns(file: BinaryIO) -> list[str]:
     return next(csv.reader(io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")), [])
 
 

@@ -25,7 +25,7 @@ gcs.go_anonymous_with_an_emulator()
 
 def open_bytes(path: str) -> BinaryIO:
     """Opens a file for reading, as it is: nothing is decompressed by its name."""
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)  # type: ignore[no-any-return]
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def join(base: str, *parts: str) -> str:
@@ -62,14 +62,14 @@ def write_json(path: str, value: dict[str, Any]) -> None:
 def read_json(path: str) -> dict[str, Any]:
     """Reads a JSON file."""
     with open_bytes(path) as file:
-        return json.load(file)  # type: ignore[no-any-return]
+        return json.load(file)
 
 
 def create(path: str) -> BinaryIO:
     """Opens a new file for writing, with its folder."""
     if FileSystems.get_scheme(path) not in _OBJECT_STORES:
         make_folder(posixpath.dirname(path))
-    return FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)  # type: ignore[no-any-return]
+    return FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def make_folder(path: str) -> None:

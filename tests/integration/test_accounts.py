@@ -19,7 +19,7 @@ from image_analysis_beam.transforms.layout import Layout
 from image_analysis_beam.transforms.write_tables import WrittenFile
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "manifest.schema.json").read_text())
-CASES = int(os.environ.get("CONSERVATION_CASES", "30"))
+CASES = int(os.environ.get("CONSERVATION_CASES", "20"))
 
 
 def test_manifests_are_what_the_schema_says(emulator, run, pictures, tmp_path):
@@ -145,7 +145,8 @@ def run_into(crash, command):
         try:
             main(command)
         except Exception as error:
-            assert "crash" in str(error)
+            if "crash" not in str(error):
+                raise
 
 
 def pretend_dead(output):
@@ -158,7 +159,7 @@ def check_places(output, uris):
     runs = Layout(str(output)).committed_runs()
     places = Counter()
     for table in ("images", "dead_letters", "deferred"):
-        query = f"SELECT image_uri FROM '{output}/{table}/run=*/*.parquet' WHERE run_id IN {tuple([*runs, ''])}"
+        query = f"SELECT image_uri FROM '{output}/{table}/run=*/*.parquet' WHERE run_id IN {(*runs, '')}"
         places.update(uri for (uri,) in duckdb.sql(query).fetchall())
     assert places == Counter(set(uris))
     accounts = json.loads((output / "runs" / f"{runs[-1]}.json").read_text())["conservation"]

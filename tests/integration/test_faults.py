@@ -1,4 +1,4 @@
-"""The decision table, row by row, through the whole job: class, attempts, where the image ended, and the sum of it all."""
+"""The decision table, row by row, through the whole job: class, attempts, where the image ended, and the sum of all."""
 
 import pytest
 

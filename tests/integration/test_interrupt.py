@@ -16,7 +16,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(emulator, run, pictures, 
     while emulator.stats()["calls"] < 20:
         threading.Event().wait(0.01)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=30)
     assert process.returncode == 3
     assert "stopping: calls in flight end" in err
     assert "interrupted: stopped by Ctrl-C; run the same command again" in err

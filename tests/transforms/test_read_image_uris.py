@@ -64,6 +64,6 @@ def test_what_cannot_be_read_is_refused_at_construction(tmp_path):
         ReadImageUris(images=[str(tmp_path / "*.png")])
     with pytest.raises(ConfigurationError, match="has the columns a, b"):
         ReadImageUris(lists=[str(tmp_path / "list.csv")])
+    (tmp_path / "a.jpg").touch()
     with pytest.raises(ConfigurationError, match="for image files use --images"):
-        (tmp_path / "a.jpg").touch()
         ReadImageUris(lists=[str(tmp_path / "a.jpg")])

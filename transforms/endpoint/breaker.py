@@ -3,9 +3,10 @@
 A pure state machine on given times. Closed, it lets calls pass. Open, it lets none pass for a cool-down that
 doubles; then half-open it lets one probe pass. Tripped, for good, it lets none pass any more.
 
-What counts as a sign of an outage is the first failure of an image, or a later one with no answer to anybody in between.
-An image that fails again while its neighbours are answered says something of itself only. So a few poison images that fail
-at once, before the slower answers of their neighbours come, are told from an outage even when nothing else is left to call.
+What counts as a sign of an outage is the first failure of an image, or a later one with no answer to anybody in
+between. An image that fails again while its neighbours are answered says something of itself only. So a few poison
+images that fail at once, before the slower answers of their neighbours come, are told from an outage even when nothing
+else is left to call.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Breaker:
         self._recent.append(True)
 
     def failed(self, now: float, started: float, first_failure: float | None, why: str) -> bool:
-        """An attempt failed in a way that an outage would explain; returns whether it is one (then the image is not to blame).
+        """An attempt failed in a way that an outage would explain; returns whether it is one.
 
         Args:
           started: when the attempt started.

@@ -302,7 +302,7 @@ def _utc_now() -> datetime:
 
 
 def _request_id(reply: Reply | None) -> str | None:
-    return reply and (reply.headers.get("apim-request-id") or reply.headers.get("request-id"))
+    return (reply.headers.get("apim-request-id") or reply.headers.get("request-id")) if reply else None
 
 
 def _billed_units(result: object) -> int | None:

@@ -3,7 +3,8 @@
 In: everything that can change the answer (features in canonical order or the custom model, language, gender-neutral
 captions, aspect ratios in their order, api-version, model-version).
 Out: everything that cannot: endpoint and credentials (another region or a rotated key gives the same answer), rates,
-time-outs, windows and every other tuning knob. Changing one of those must never cause an answered image to be paid again.
+time-outs, windows and every other tuning knob. Changing one of those must never cause an answered image to be paid
+again.
 
 The leading version changes only if the same request would hash otherwise; an old fingerprint then matches no more.
 """

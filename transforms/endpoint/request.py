@@ -188,11 +188,11 @@ class AnalyzeRequest:
 
     def _check_used(self) -> None:
         """Refuses an option that the service would silently ignore."""
-        needs = {
-            "smartcrops_aspect_ratios": {"smartCrops"},
+        needs: dict[str, frozenset[str]] = {
+            "smartcrops_aspect_ratios": frozenset({"smartCrops"}),
             "gender_neutral_caption": _CAPTIONS,
-            "language": set(FEATURES),
-            "model_version": set(FEATURES),
+            "language": frozenset(FEATURES),
+            "model_version": frozenset(FEATURES),
         }
         defaults = {field.name: field.default for field in fields(self)}
         for option, features in needs.items():
