@@ -9,7 +9,7 @@ from .endpoint.settings import CallSettings
 from .endpoint.uri import ImageRef
 from .flatten_sections import FlattenSections
 from .journal_answers import JournalAnswers
-from .layout import new_run_id
+from .layout import Layout, new_run_id
 from .plan import RedrivePolicy
 from .plan_work import PlanWork
 from .read_image_uris import ReadImageUris
@@ -30,6 +30,7 @@ __all__ = [
     "ImageRef",
     "IssuedToken",
     "JournalAnswers",
+    "Layout",
     "PlanWork",
     "ReadImageUris",
     "RecordsToTables",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import json
 import posixpath
@@ -52,7 +53,8 @@ class ReadImageUris(beam.PTransform):
         super().__init__()
         if not lists and not images:
             raise ConfigurationError("no input", "something has to be analyzed", "set --input or --images")
-        self._lists, self._images, self._uri_column = list(lists), list(images), uri_column
+        self._lists, self._images = list(map(_with_folder, lists)), list(map(_with_folder, images))
+        self._uri_column = uri_column
         for pattern in [*self._lists, *self._images]:
             _check_pattern(pattern)
         for pattern in self._lists:
@@ -116,6 +118,11 @@ def list_format(path: str) -> str:
             "for image files use --images",
         )
     return FORMATS[ending]
+
+
+def _with_folder(pattern: str) -> str:
+    """Beam matches nothing in the working folder unless the pattern names a folder."""
+    return pattern if posixpath.dirname(pattern) or not glob.has_magic(pattern) else f"./{pattern}"
 
 
 def _check_pattern(pattern: str) -> None:

@@ -5,6 +5,7 @@ Annotations stay objects here: Beam reads them for the schema of each transform'
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -119,7 +120,7 @@ class AnalyzeImages(beam.PTransform):
         super().__init__()
         self._uri_field, self._error_handling = uri_field, error_handling
         self._analyze = analyze_images.AnalyzeImages(
-            AnalyzeRequest(features=features, model_name=model_name, language=language),
+            AnalyzeRequest(tuple(_split(features)), model_name=model_name, language=language),
             endpoint,
             settings=CallSettings(requests_per_second=requests_per_second, max_in_flight=max_in_flight),
             error_handling=error_handling,
@@ -159,7 +160,9 @@ class WriteImageTables(beam.PTransform):
             "unknown": flattened["counts"],
             "dead letters": rejected | "CountDeadLetters" >> beam.Map(count_dead_letter),
         }
-        facts = {"started_at": _iso(datetime.now(timezone.utc)), "schema_version": SCHEMA_VERSION}
+        versions = {name: version(name) for name in ("image-analysis-beam", "apache-beam", "pyarrow")}
+        started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        facts = {"started_at": started_at, "schema_version": SCHEMA_VERSION, "versions": versions}
         manifest = inputs | AccountRun(self._output, self._run_id, facts)
         return manifest | "Files" >> beam.FlatMap(_files).with_output_types(FileWritten)
 
@@ -168,13 +171,9 @@ def _split(patterns: str) -> list[str]:
     return [pattern.strip() for pattern in patterns.split(",") if pattern.strip()]
 
 
-def _iso(time: datetime) -> str:
-    return time.isoformat()
-
-
 def _answer(analyzed: Analyzed) -> Answer:
     fields = {name: value for name, value in analyzed._asdict().items() if name in Answer._fields}
-    fields |= {"features": ",".join(analyzed.features), "analyzed_at": _iso(analyzed.analyzed_at)}
+    fields |= {"features": ",".join(analyzed.features), "analyzed_at": analyzed.analyzed_at.isoformat()}
     return Answer(**fields)
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import jsonschema
 from apache_beam.yaml import main
-
 from image_analysis_beam.pipeline.__main__ import main as image_analysis_beam
 
-PIPELINE = Path(__file__).parents[2] / "examples" / "pipeline.yaml"
+ROOT = Path(__file__).parents[2]
+PIPELINE = ROOT / "examples" / "pipeline.yaml"
+MANIFEST = json.loads((ROOT / "docs" / "manifest.schema.json").read_text())
 
 
 def run_yaml(url: str, uris: Path, output: Path) -> None:
@@ -40,6 +42,8 @@ def test_the_job_knows_the_answers_of_the_yaml_pipeline(emulator, uris, tmp_path
     """Both write the same tables and manifests: what one paid for the other does not pay for again."""
     output = tmp_path / "out"
     run_yaml(emulator.url, uris, output)
+    (manifest,) = (json.loads(path.read_text()) for path in output.glob("runs/*.json"))
+    jsonschema.validate(manifest, MANIFEST)
     assert emulator.stats()["calls"] == 12
     code = image_analysis_beam(["run", "--input", str(uris), "--output", str(output), "--features", "caption,tags"])
     assert code == 0
