@@ -18,7 +18,7 @@ from google.api_core.exceptions import GoogleAPIError
 
 EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
 _FIELDS = "items(name,size,updated),nextPageToken"
-_WILDCARD = re.compile(r"[[*?]")
+_WILDCARD = re.compile(r"[\[*?]")
 
 
 def go_anonymous_with_an_emulator() -> None:
