@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source ./.ci/venv.sh test
-exec python -m pytest "$@"
+exec python -m pytest -n 3 --dist worksteal "$@"

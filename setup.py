@@ -40,6 +40,7 @@ EXTRAS = {
 EXTRAS["test"] = [
     *EXTRAS["emulator"],
     "pytest>=8",
+    "pytest-xdist>=3.6",  # the tests wait for servers more than they compute: three at a time
     "hypothesis>=6.100",  # property tests for parsing, flattening and accounting
     "duckdb>=1.1",  # the second reader of our Parquet
     "azure-ai-vision-imageanalysis==1.0.0",  # Microsoft's own client, run against the emulator
@@ -48,6 +49,7 @@ EXTRAS["test"] = [
     "pandas>=2",  # a fourth
     "apache-beam[yaml]",  # runs examples/pipeline.yaml
 ]
+EXTRAS["lint"] = ["ruff>=0.17,<0.18", "mypy>=2,<3"]
 # Spark reads our Parquet too; its test is skipped without it.
 EXTRAS["interop"] = ["pyspark>=3.5"]
 
