@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -64,8 +65,11 @@ def meter(share: float, label: str) -> Markup:
 
 
 def timeline(columns: Sequence[tuple[Sequence[tuple[float, str]], str, str]], label: str) -> Markup:
-    """Stacked bars over time: `(shares, state, tooltip)` each; a state other than `` shades its column's background."""
-    shades = [
-        rect(place, 0, 1, HEIGHT, f"shade {state}", title) for place, (_, state, title) in enumerate(columns) if state
-    ]
+    """Stacked bars over time: `(shares, state, tooltip)` each; a state other than `` shades the background."""
+    shades, place = [], 0
+    for state, group in groupby(state for _, state, _ in columns):
+        length = len(list(group))
+        if state:
+            shades.append(rect(place, 0, length, HEIGHT, f"shade {state}", state))
+        place += length
     return svg(len(columns) or 1, label, *shades, *(bar(n, shares, tip) for n, (shares, _, tip) in enumerate(columns)))

@@ -23,12 +23,19 @@ class Layer(NamedTuple):
     number: int
     shown: bool
 
+    @property
+    def marks_below(self) -> bool:
+        """Whether its marks stand at the bottom of the boxes, where those of other layers are not."""
+        return self.table == "smart_crops"
+
 
 class Shape(NamedTuple):
-    """One box or polygon: corners in the answer's pixels. `mark` is what is written on the image, if anything."""
+    """One box or polygon in the answer's pixels. `mark` is what is written on the image, if anything, at its left."""
 
     points: str
-    corner: tuple[float, float]
+    left: float
+    top: float
+    bottom: float
     label: str
     mark: str
     confidence: float | None
@@ -53,7 +60,8 @@ def shape(layer: Layer, row: dict[str, Any]) -> Shape | None:
         return None
     label = readable(_label(layer, row))
     mark = "" if "text" in row else label[:LONGEST_MARK]
-    return Shape(_points(corners), (min(corners[::2]), min(corners[1::2])), label, mark, row.get("confidence"))
+    xs, ys = corners[::2], corners[1::2]
+    return Shape(_points(corners), min(xs), min(ys), max(ys), label, mark, row.get("confidence"))
 
 
 def box_corners(x: float, y: float, w: float, h: float) -> list[float]:

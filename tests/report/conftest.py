@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import pytest
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --remote-debugging-port=0 --force-color-profile=srgb"
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --remote-debugging-port=0 "
+    "--force-color-profile=srgb"
 )
 
 
@@ -36,10 +38,12 @@ class Browser:
         self.complaints: list[str] = []
         address = self._debugging_address()
         # Chromium goes on to log; a full pipe would stop it.
-        threading.Thread(target=self._process.stderr.read, daemon=True).start()  # type: ignore[union-attr]
+        self._drain = threading.Thread(target=self._process.communicate)
+        self._drain.start()
         self._run(self._connect(address))
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.send(f"{domain}.enable")
+        self.send("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def open(self, path: Path, width: int = 1280, dark: bool = False) -> None:
         """Loads a file from disk and waits until it has loaded."""
@@ -71,7 +75,7 @@ class Browser:
         """Ends the browser."""
         self._run(self._session.close())
         self._process.terminate()
-        self._process.wait(10)
+        self._drain.join()
         self._loop.close()
 
     def _debugging_address(self) -> str:
@@ -118,3 +122,34 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     running = Browser(tmp_path_factory.mktemp("profile"))
     yield running
     running.close()
+
+
+class Web:
+    """The example photos on a web server; `requests` counts what was asked of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.requests = 0
+        web = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            def __init__(self, *args: Any) -> None:
+                super().__init__(*args, directory=str(folder))
+
+            def log_message(self, *args: Any) -> None:
+                web.requests += 1
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def url(self, name: str) -> str:
+        """The URL of a photo."""
+        return f"http://127.0.0.1:{self.server.server_port}/{name}"
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """The example photos on a web server."""
+    running = Web(Path(__file__).parents[2] / "examples" / "photos")
+    threading.Thread(target=running.server.serve_forever, daemon=True).start()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
