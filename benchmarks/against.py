@@ -2,7 +2,7 @@
 
 The physical limit is calls at once / latency. The steady rate is the server's count of answers per second between the
 10th and the 90th hundredth of them, so that nobody's start or end is in it. CPU and memory are of the whole process:
-ours reads the list, plans, journals, flattens, writes all tables and the report's figures; the others drop what they get.
+ours reads the list, plans, journals, flattens, writes all tables and the report; the others drop what they get.
 """
 
 from __future__ import annotations
