@@ -154,7 +154,8 @@ def _check_list(pattern: str, uri_column: str) -> None:
 
 
 def _csv_columns(file: BinaryIO) -> list[str]:
-    return next(csv.reader(io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")), [])
+    with io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="") as text:
+        return next(csv.reader(text), [])
 
 
 def _paths(pattern: str) -> Iterator[str]:
