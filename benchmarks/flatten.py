@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from image_analysis_beam.schemas import PARQUET_WRITE_OPTIONS, TABLES, flatten
 from image_analysis_beam.transforms.write_tables import TableFile
 

@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from image_analysis_beam.emulator import EmulatorProcess
 from PIL import Image
+
+from image_analysis_beam.emulator import EmulatorProcess
 
 from .measure import our_job, print_machine, print_table, run
 from .rivals import KEY

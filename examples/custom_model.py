@@ -12,6 +12,7 @@ import os
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+
 from image_analysis_beam.transforms import (
     AnalyzeImages,
     AnalyzeRequest,

@@ -19,6 +19,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms.error_handling import ErrorHandler
+
 from image_analysis_beam.transforms import (
     AnalyzeImages,
     AnalyzeRequest,

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+
 from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred
 from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, ImageRef
 

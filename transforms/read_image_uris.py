@@ -53,12 +53,12 @@ class ReadImageUris(beam.PTransform):
         super().__init__()
         if not lists and not images:
             raise ConfigurationError("no input", "something has to be analyzed", "set --input or --images")
+        for pattern in [*lists, *images]:
+            _check_pattern(pattern)
+        for pattern in lists:
+            _check_list(pattern, uri_column)
         self._lists, self._images = list(map(_with_folder, lists)), list(map(_with_folder, images))
         self._uri_column = uri_column
-        for pattern in [*self._lists, *self._images]:
-            _check_pattern(pattern)
-        for pattern in self._lists:
-            _check_list(pattern, uri_column)
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
         sources = []
@@ -127,7 +127,7 @@ def _with_folder(pattern: str) -> str:
 
 def _check_pattern(pattern: str) -> None:
     try:
-        found = bool(FileSystems.match([pattern], limits=[1])[0].metadata_list)
+        found = bool(FileSystems.match([_with_folder(pattern)], limits=[1])[0].metadata_list)
     except Exception as error:
         raise ConfigurationError(
             f"input {pattern!r}",
@@ -142,7 +142,7 @@ def _check_list(pattern: str, uri_column: str) -> None:
     kind = list_format(pattern)
     if kind not in ("csv", "parquet"):
         return
-    path = next(_paths(pattern))
+    path = next(_paths(_with_folder(pattern)))
     with open_bytes(path) as file:
         columns = _csv_columns(file) if kind == "csv" else pq.read_schema(file).names
     if uri_column not in columns:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from random import Random
-from typing import Any
+from typing import Literal
 
 from image_analysis_beam.emulator.limits import Limit
 from image_analysis_beam.pipeline.workers import rate_share
@@ -32,20 +33,20 @@ class Scenario:
       seconds: when to stop looking.
       start_within: the processes come up at random times within so many seconds.
       outage: from when to when the service is away.
-      settings: as in `CallSettings`.
+      max_in_flight, batch_size: as the flags.
     """
 
     workers: int
     rate: float | None = None
     planned: int | None = None
     limit: int = 100
-    kind: str = "sliding"
+    kind: Literal["sliding", "bucket"] = "sliding"
     images: int = ENDLESS
     seconds: float = float("inf")
     start_within: float = 20.0
     outage: tuple[float, float] = (0.0, 0.0)
+    max_in_flight: int = 64
     batch_size: int = 32
-    settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 1
 
 
@@ -64,27 +65,38 @@ class Result:
     def last_second(self) -> int:
         return int(min(self.scenario.seconds, self.finished_at))
 
-    def rate(self, first: float = WARM_UP, last: float | None = None) -> float:
-        """Calls answered per second from `first` to `last`, as a share of the limit."""
-        end = self.last_second if last is None else int(last)
-        answered = sum(self.answered.get(second, 0) for second in range(int(first), end))
-        return answered / (end - int(first)) / self.scenario.limit
+    def rate(self, first: float = WARM_UP) -> float:
+        """Calls answered per second from `first` to the end, as a share of the limit."""
+        seconds = range(int(first), self.last_second)
+        return sum(self.answered.get(second, 0) for second in seconds) / len(seconds) / self.scenario.limit
 
     def refusals(self, first: float = 0.0) -> float:
-        """The share of 429s in all calls from `first` on."""
+        """The share of 429s in all calls that were not lost to an outage, from `first` on."""
         refused = sum(number for second, number in self.refused.items() if second >= first)
         answered = sum(number for second, number in self.answered.items() if second >= first)
         return refused / max(1, refused + answered)
 
+    def recovered_after(self, share: float = 0.9) -> int | None:
+        """Seconds from the outage's end until five seconds in a row bring this share of the limit."""
+        end = int(self.scenario.outage[1])
+        enough = 5 * share * self.scenario.limit
+        recovered = (
+            second - end
+            for second in range(end, self.last_second - 5)
+            if sum(self.answered.get(later, 0) for later in range(second, second + 5)) >= enough
+        )
+        return next(recovered, None)
 
+
+@cache
 def simulate(scenario: Scenario) -> Result:
     """Runs a scenario; the same one gives the same result."""
     draw = Random(scenario.seed)
     random.seed(scenario.seed)  # the jitter of `Admission`
-    service = Service(Limit(scenario.kind, scenario.limit), draw, scenario.outage)  # type: ignore[arg-type]
+    service = Service(Limit(scenario.kind, scenario.limit), draw, scenario.outage)
     world = World(service, scenario.images)
     share = rate_share(scenario.rate, scenario.planned or scenario.workers)
-    settings = CallSettings(requests_per_second=share, **scenario.settings)
+    settings = CallSettings(max_in_flight=scenario.max_in_flight, requests_per_second=share)
     for _ in range(scenario.workers):
         worker = Worker(world, settings, scenario.batch_size)
         world.at(draw.uniform(0, scenario.start_within), worker.start)

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from image_analysis_beam.pipeline.flags import parse
 from image_analysis_beam.pipeline.options import ImageAnalysisOptions
 from image_analysis_beam.pipeline.template import metadata, to_flags

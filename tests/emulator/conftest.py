@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from image_analysis_beam.emulator import Emulator
 from PIL import Image, ImageDraw
+
+from image_analysis_beam.emulator import Emulator
 
 PATH = "/computervision/imageanalysis:analyze"
 ALL_FEATURES = "caption,denseCaptions,tags,objects,read,smartCrops,people"

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
 from image_analysis_beam.emulator.analysis.decode import WORKING_SIDE, decode, open_picture
 from image_analysis_beam.emulator.analysis.geometry import Box
 from image_analysis_beam.emulator.analysis.sections import Sections, Wanted, analyze
 from image_analysis_beam.emulator.errors import Refused
-from PIL import Image, ImageDraw
 
 from .conftest import ALL_FEATURES, Caller, encode, scene
 

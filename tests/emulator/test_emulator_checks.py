@@ -6,8 +6,9 @@ import struct
 import zlib
 
 import pytest
-from image_analysis_beam.emulator import Emulator
 from PIL import Image
+
+from image_analysis_beam.emulator import Emulator
 
 from .conftest import ALL_FEATURES, PATH, Caller, encode
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+
 from image_analysis_beam.emulator import Emulator, EmulatorProcess
 from image_analysis_beam.emulator.behaviour import BehaviourError
 from image_analysis_beam.emulator.cli import _parser, main, read_behaviour, read_options

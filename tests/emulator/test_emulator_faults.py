@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.emulator.behaviour import BehaviourError, parse_behaviour
 from image_analysis_beam.emulator.fault_kinds import KINDS

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from image_analysis_beam.emulator.latency import Latency
 from image_analysis_beam.emulator.limits import Limit, Limits, throttled
 

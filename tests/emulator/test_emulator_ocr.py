@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 import pytest
+from PIL import Image, ImageDraw, ImageFont
+
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.emulator.cli import main
-from PIL import Image, ImageDraw, ImageFont
 
 from .conftest import Caller, encode
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from image_analysis_beam.emulator.analysis.geometry import Box
 from image_analysis_beam.emulator.analysis.sections import Line, Sections, Word
 from image_analysis_beam.emulator.query import Query

@@ -7,6 +7,7 @@ import threading
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from image_analysis_beam.emulator.stats import Stats
 
 from .conftest import Caller

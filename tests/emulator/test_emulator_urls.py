@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from image_analysis_beam.emulator import Emulator
 
 from .conftest import Caller

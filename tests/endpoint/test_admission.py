@@ -6,6 +6,7 @@ from time import monotonic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from image_analysis_beam.transforms.endpoint.admission import Admission, Refused
 
 FOREVER = float("inf")

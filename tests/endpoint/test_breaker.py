@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from image_analysis_beam.transforms.endpoint.breaker import IN_A_ROW, Breaker, State
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import grpc
 import pytest
 from google.cloud import secretmanager_v1
+
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.transforms.endpoint.credentials import (
     ENTRA_SCOPE,

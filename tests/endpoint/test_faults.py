@@ -3,9 +3,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from requests.structures import CaseInsensitiveDict
+
 from image_analysis_beam.transforms.endpoint.client import NoAnswer, NotSent, Reply
 from image_analysis_beam.transforms.endpoint.faults import FAULTS, classify
-from requests.structures import CaseInsensitiveDict
 
 
 def reply(status, code=None, message="m", inner=None, headers=None, body=None):

@@ -4,6 +4,8 @@ import io
 import threading
 
 import pytest
+from PIL import Image
+
 from image_analysis_beam.transforms.endpoint.payload import (
     ByteBudget,
     PayloadFault,
@@ -14,7 +16,6 @@ from image_analysis_beam.transforms.endpoint.payload import (
 )
 from image_analysis_beam.transforms.endpoint.request import AnalyzeRequest
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
-from PIL import Image
 
 TAGS = AnalyzeRequest(features="tags")
 LIMIT = TAGS.max_image_bytes

@@ -1,6 +1,7 @@
 import pickle
 
 import pytest
+
 from image_analysis_beam.transforms.endpoint.errors import ConfigurationError
 from image_analysis_beam.transforms.endpoint.fingerprint import request_fingerprint
 from image_analysis_beam.transforms.endpoint.request import FEATURES, AnalyzeRequest

@@ -3,8 +3,9 @@ from email.utils import formatdate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from image_analysis_beam.transforms.endpoint.retry_after import wait_asked_for
 from requests.structures import CaseInsensitiveDict
+
+from image_analysis_beam.transforms.endpoint.retry_after import wait_asked_for
 
 NOW = 1_700_000_000.0
 IN_WORDS = "have exceeded call rate limit of your tier. Please retry after 40 seconds. To increase …"

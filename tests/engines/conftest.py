@@ -16,10 +16,11 @@ import pytest
 from apache_beam.internal.gcp import auth
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
+from PIL import Image
+
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.schemas import TABLES
 from image_analysis_beam.transforms.gcs import go_anonymous_with_an_emulator
-from PIL import Image
 
 KEY, BUCKET = "engines-key", "photos"
 OF_THE_CALL = {"run_id", "request_id", "latency_ms", "analyzed_at", "attempts", "first_attempt_at", "last_attempt_at"}

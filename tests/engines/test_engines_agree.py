@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.schemas import TABLES
 

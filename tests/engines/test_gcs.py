@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.io.filesystems import FileSystems
 from google.cloud import storage
+from PIL import Image
+
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.transforms.gcs import iterate_objects
-from PIL import Image
 
 KEY, BUCKET = "engines-key", "photos"
 RATE, IN_FLIGHT = 60, 8

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from image_analysis_beam.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]

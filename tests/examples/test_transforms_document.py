@@ -14,6 +14,7 @@ import duckdb
 import jsonschema
 import pytest
 from apache_beam.yaml import main
+
 from image_analysis_beam import transforms
 from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, ConfigurationError
 

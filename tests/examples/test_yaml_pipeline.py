@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import jsonschema
 from apache_beam.yaml import main
+
 from image_analysis_beam.pipeline.__main__ import main as image_analysis_beam
 
 ROOT = Path(__file__).parents[2]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.transforms import storage
 from image_analysis_beam.transforms.account_run import AccountingError, make_manifest

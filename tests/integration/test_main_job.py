@@ -8,8 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from image_analysis_beam.schemas import TABLES
 from PIL import Image
+
+from image_analysis_beam.schemas import TABLES
 
 ALL_FEATURES = "caption,denseCaptions,tags,objects,people,smartCrops,read"
 PHOTOS = sorted(path for path in (Path(__file__).parents[2] / "examples" / "photos").iterdir() if path.suffix != ".md")
@@ -36,6 +37,11 @@ def closed_port():
         yield listener.getsockname()[1]
 
 
+def _size(path):
+    with Image.open(path) as image:
+        return image.size
+
+
 def test_the_photographs_reach_every_table(emulator, run):
     finished = run(
         "--images", PHOTOS[0].parent / "*.jpg", "--images", PHOTOS[0].parent / "*.png", features=ALL_FEATURES
@@ -45,7 +51,7 @@ def test_the_photographs_reach_every_table(emulator, run):
     for table in WRITTEN:
         assert finished.rows(table, "count(*)"), table
     sizes = {uri: (width, height) for uri, width, height in finished.rows("images", "image_uri, width, height")}
-    assert sizes == {str(path): Image.open(path).size for path in PHOTOS}
+    assert sizes == {str(path): _size(path) for path in PHOTOS}
     assert finished.manifest["tables"]["images"]["rows"] == len(PHOTOS)
     assert {name: entry["rows"] for name, entry in finished.manifest["tables"].items()} == {
         table: finished.rows(table, "count(*)")[0][0] for table in WRITTEN

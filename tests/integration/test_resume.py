@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.schemas import TABLES
 

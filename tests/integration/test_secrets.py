@@ -5,6 +5,7 @@ import logging
 
 import apache_beam as beam
 import pytest
+
 from image_analysis_beam.pipeline.flags import parse
 from image_analysis_beam.pipeline.job import build, configure
 

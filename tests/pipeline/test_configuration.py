@@ -2,6 +2,7 @@
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.flags import parse
 from image_analysis_beam.pipeline.workers import processes_per_vm, share_of_rate, workers_to_carry

@@ -11,10 +11,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from image_analysis_beam.emulator.hostile import FRAGMENTS
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.report import REPORT
-from PIL import Image
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 ALL = "caption,denseCaptions,tags,objects,people,smartCrops,read"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from image_analysis_beam.pipeline.report import REPORT
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+
 from image_analysis_beam.pipeline.report import aggregates, charts, sample, wording
 from image_analysis_beam.pipeline.report.accounts import pace
 from image_analysis_beam.pipeline.report.layers import LAYERS, shape
 from image_analysis_beam.pipeline.report.thumbnails import MOST_PIXELS, thumbnail
-from PIL import Image
 
 CONFIDENCE = st.one_of(st.none(), st.floats(0, 1))
 

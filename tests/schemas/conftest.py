@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from image_analysis_beam.schemas import TABLES
 from image_analysis_beam.schemas.outcomes import Analyzed
 

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+
 from image_analysis_beam.schemas import TABLES, flatten
 
 BATCH, BATCHES = 40, 500

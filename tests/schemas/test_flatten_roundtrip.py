@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from image_analysis_beam.schemas import flatten
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

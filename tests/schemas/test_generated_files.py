@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from image_analysis_beam.schemas import TABLES, TableSpec
 from image_analysis_beam.schemas.__main__ import GENERATED
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from image_analysis_beam.schemas import TABLES, Flattened, flatten
 
 KEY = ("image_id", "image_uri", "fingerprint", "run_id")

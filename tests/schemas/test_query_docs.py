@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from image_analysis_beam.schemas import PARQUET_WRITE_OPTIONS, TABLES, flatten
 from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter
 

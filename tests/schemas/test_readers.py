@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+
 from image_analysis_beam.schemas import PARQUET_WRITE_OPTIONS, TABLES, flatten
 from image_analysis_beam.schemas.bigquery import bigquery_type
 from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred, Duplicate

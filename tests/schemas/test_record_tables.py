@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+
 from image_analysis_beam.schemas import TABLES
 from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred, Duplicate
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from image_analysis_beam.schemas import Flattened, flatten
 
 MISSING = Enum("Missing", "FIELD").FIELD  # its name in test ids is the same in every process

@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.display import DisplayData
 from apache_beam.transforms.error_handling import CollectingErrorHandler
+
 from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, CallSettings, ConfigurationError
 from image_analysis_beam.transforms.analyze_images import NAMESPACE
 

@@ -5,6 +5,7 @@ import os
 import time
 
 import pytest
+
 from image_analysis_beam.transforms.layout import ABANDONED_AFTER, Layout, new_run_id
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
 from image_analysis_beam.transforms.history import Block, KnownDead
 from image_analysis_beam.transforms.plan import RedrivePolicy, budget_bucket, cut_of, plan_shard, why_called

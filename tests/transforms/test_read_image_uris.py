@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
+
 from image_analysis_beam.transforms import ConfigurationError, ReadImageUris
 
 

@@ -7,6 +7,7 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from image_analysis_beam.schemas import TABLES
 from image_analysis_beam.schemas.outcomes import Analyzed, Deferred
 from image_analysis_beam.transforms import WriteTables

@@ -1,0 +1,44 @@
+"""The formulas of `docs/scaling.md`, with the constants of the code in them."""
+
+from __future__ import annotations
+
+from image_analysis_beam.pipeline.options import ImageAnalysisOptions
+from image_analysis_beam.pipeline.prices import INDICATIVE
+from image_analysis_beam.pipeline.workers import ASSUMED_LATENCY, DEFAULT_VCPUS
+from image_analysis_beam.transforms.endpoint.pacer import HEADROOM, THIN, THIN_HEADROOM
+from image_analysis_beam.transforms.endpoint.settings import CallSettings
+from image_analysis_beam.transforms.history import SHARD_DIGITS
+from image_analysis_beam.transforms.journal_answers import SEGMENT_ANSWERS, SEGMENT_SECONDS
+from image_analysis_beam.transforms.write_tables import FILE_BYTES
+
+_SETTINGS, _SHARDS = CallSettings(), 16**SHARD_DIGITS
+_HELD = 2 * _SETTINGS.max_in_flight + ImageAnalysisOptions([]).batch_size
+
+_PRICES = "; ".join(
+    f"{price:g} for {', '.join(feature for feature in INDICATIVE if INDICATIVE[feature] == price)}"
+    for price in sorted(set(INDICATIVE.values()))
+)
+
+FORMULAS = (
+    ("calls", "N, and what is tried again: 429s (not billed), errors of the service, calls without an answer"),
+    (
+        "cost",
+        f"N x sum of the features' prices / 1 000 (a transaction per feature); if every answer were lost on the way, "
+        f"{1 + _SETTINGS.ambiguous_retries} times that (`--ambiguous_retries`)",
+    ),
+    ("built-in prices", f"USD per 1 000, indicative (`--prices` takes yours): {_PRICES}"),
+    (
+        "VMs, processes P",
+        f"R x {ASSUMED_LATENCY:g} s / (max_in_flight x vCPUs), rounded up; P = VMs x vCPUs; "
+        f"{_SETTINGS.max_in_flight} in flight and {DEFAULT_VCPUS} vCPUs unless told",
+    ),
+    ("share of a process", f"R / P, of which {HEADROOM:.0%} are used; below {THIN:g} call/s {THIN_HEADROOM:.0%}"),
+    ("images held by a process", f"2 x max_in_flight + batch_size = {_HELD}"),
+    ("time", f"N / R / {HEADROOM:g}, the start of the workers, and at the end up to {_HELD} x P / R"),
+    (
+        "journal segments",
+        f"P x time / ({SEGMENT_SECONDS:g} s + P / R), while they hold less than {SEGMENT_ANSWERS} answers",
+    ),
+    ("files of a table", f"bundles, and one more for every {FILE_BYTES / 2**30:g} GiB of it in memory"),
+    ("images planned at once", f"N / {_SHARDS}: planning is by shards of the image id"),
+)
