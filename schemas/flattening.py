@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from . import images
-from .reading import Malformed, Objects, Rows, UnknownFields, shown
+from .exact import ExactObjects, shown
+from .fast import ArrowObjects, Declined, expected_fields, parse
+from .reading import Column, Malformed, Objects, Rows, UnknownFields
 from .registry import TABLES
 from .table import TableSpec
 
 _SECTION_TABLES = [table for table in TABLES.values() if table.flatten is not None]
-SECTIONS = frozenset(table.section for table in _SECTION_TABLES)
+SECTIONS = tuple(dict.fromkeys(table.section for table in _SECTION_TABLES))
 _TOP_LEVEL = (*SECTIONS, "metadata", "modelVersion", "kind")
 
 _RESPONSE_COLUMNS = frozenset(TABLES["responses"].schema.names)
 
 # Answers that are read together: enough to make columns worth while, few enough for the processor's caches.
-CHUNK_ANSWERS = 32
+CHUNK_ANSWERS = 128
 CHUNK_CHARACTERS = 4 * 1024 * 1024
+_THREADS = ThreadPoolExecutor(pa.cpu_count(), "flatten")  # Arrow's parser lets go of the interpreter
 
 
 def _refuse_constant(name: str) -> None:
@@ -54,6 +59,7 @@ class _Chunk(NamedTuple):
 
     tables: dict[str, pa.Table]
     unknown: UnknownFields
+    rejected: list[Rejection]
 
 
 def flatten(responses: pa.Table) -> Flattened:
@@ -65,8 +71,8 @@ def flatten(responses: pa.Table) -> Flattened:
     Args:
       responses: a table of the schema of `responses`.
     """
-    rejected: list[Rejection] = []
-    chunks = [_flatten_chunk(bodies, rejected) for bodies in _chunks(responses["body"].to_pylist())]
+    chunks = list(_THREADS.map(_flatten_chunk, _chunks(responses["body"])))
+    rejected = [rejection for chunk in chunks for rejection in chunk.rejected]
     unknown = UnknownFields()
     for chunk in chunks:
         for path, times in chunk.unknown.items():
@@ -78,38 +84,49 @@ def flatten(responses: pa.Table) -> Flattened:
     return Flattened(tables, _without(responses, rejected), rejected, dict(unknown))
 
 
-def _chunks(bodies: list[str]) -> Iterator[dict[int, str]]:
-    chunk: dict[int, str] = {}
-    characters = 0
-    for index, body in enumerate(bodies):
-        chunk[index] = body
-        characters += len(body)
-        if len(chunk) == CHUNK_ANSWERS or characters >= CHUNK_CHARACTERS:
-            yield chunk
-            chunk, characters = {}, 0
-    yield chunk
+def _chunks(bodies: pa.ChunkedArray) -> Iterator[tuple[int, pa.StringArray]]:
+    """Slices of the column, each with the row that it starts at; an empty one where there is none."""
+    column = pa.concat_arrays(bodies.chunks) if bodies.num_chunks else pa.array([], pa.string())
+    start = characters = 0
+    for index, length in enumerate(pc.binary_length(column).to_pylist()):
+        characters += length
+        if index + 1 - start == CHUNK_ANSWERS or characters >= CHUNK_CHARACTERS:
+            yield start, column[start : index + 1]
+            start, characters = index + 1, 0
+    if start < len(column) or not len(column):
+        yield start, column[start:]
 
 
-def _flatten_chunk(bodies: dict[int, str], rejected: list[Rejection]) -> _Chunk:
+def _flatten_chunk(chunk: tuple[int, pa.StringArray]) -> _Chunk:
+    start, bodies = chunk
+    try:
+        answers = parse(bodies, EXPECTED)
+        rows = np.arange(start, start + len(bodies))
+        return _Chunk(_read(ArrowObjects(answers, rows, rows, len(bodies))), UnknownFields(), [])
+    except Declined:
+        return _flatten_exactly(dict(enumerate(bodies.to_pylist(), start)))
+
+
+def _flatten_exactly(bodies: dict[int, str]) -> _Chunk:
     """Reads all answers at once; where one is at fault, each alone first, to leave out all that are."""
     good: dict[int, dict[str, Any]] = {}
+    rejected: list[Rejection] = []
     for index, body in bodies.items():
         try:
             good[index] = _parse(index, body)
         except Malformed as error:
             rejected.append(Rejection(index, error.path, error.message))
     try:
-        return _read(good)
+        return _read_exactly(good, rejected)
     except Malformed:
         faults = {index: fault for index, answer in good.items() if (fault := _fault(index, answer))}
-    rejected.extend(faults.values())
-    rejected.sort()
-    return _read({index: answer for index, answer in good.items() if index not in faults})
+    good = {index: answer for index, answer in good.items() if index not in faults}
+    return _read_exactly(good, sorted([*rejected, *faults.values()]))
 
 
 def _fault(index: int, answer: dict[str, Any]) -> Rejection | None:
     try:
-        _read({index: answer})
+        _read_exactly({index: answer}, [])
     except Malformed as error:
         return Rejection(index, error.path, error.message)
     return None
@@ -125,28 +142,43 @@ def _parse(index: int, body: str) -> dict[str, Any]:
     return answer
 
 
-def _read(answers: dict[int, dict[str, Any]]) -> _Chunk:
+def _read_exactly(answers: dict[int, dict[str, Any]], rejected: list[Rejection]) -> _Chunk:
     unknown = UnknownFields()
-    root = Objects(list(answers.values()), list(answers), unknown)
+    return _Chunk(_read(ExactObjects(list(answers.values()), list(answers), unknown)), unknown, rejected)
+
+
+def _read(root: Objects) -> dict[str, pa.Table]:
+    return {table.name: _columns(table, rows) for table, rows in _rows(root)}
+
+
+def _rows(root: Objects) -> Iterator[tuple[TableSpec, list[Rows]]]:
+    """What every table takes from the answers, `images` first."""
     root.know(*_TOP_LEVEL)
     sections = {name: root.child(name, required=False) for name in SECTIONS}
-    tables = {"images": _columns(TABLES["images"], [images.flatten(root, SECTIONS)])}
+    yield TABLES["images"], [images.flatten(root, SECTIONS)]
     for table in _SECTION_TABLES:
         assert table.flatten is not None
-        tables[table.name] = _columns(table, table.flatten(sections[table.section]))
-    return _Chunk(tables, unknown)
+        yield table, list(table.flatten(sections[table.section]))
 
 
-def _columns(table: TableSpec, parts: Iterable[Rows]) -> pa.Table:
-    parts = [part for part in parts if part.answers]
-    arrays = {"answer": pa.array(list(chain.from_iterable(part.answers for part in parts)), pa.int64())}
+EXPECTED = expected_fields(lambda root: list(_rows(root)))
+
+
+def _columns(table: TableSpec, parts: Sequence[Rows]) -> pa.Table:
+    parts = [part for part in parts if len(part.answers)]
+    arrays = {"answer": _array([part.answers for part in parts], pa.int64())}
     for field in table.columns:
         if field.name not in _RESPONSE_COLUMNS:
-            cells = [part.columns.get(field.name) or [None] * len(part.answers) for part in parts]
-            arrays[field.name] = pa.array(list(chain.from_iterable(cells)), field.type)
+            cells = [part.columns.get(field.name, [None] * len(part.answers)) for part in parts]
+            arrays[field.name] = _array(cells, field.type)
     columns = pa.table(arrays)
     # Answers of both shapes in one batch: the rows of an answer stay where the answer is.
     return columns.sort_by([("answer", "ascending"), ("ordinal", "ascending")]) if len(parts) > 1 else columns
+
+
+def _array(parts: Sequence[Column], kind: pa.DataType) -> pa.Array:
+    arrays = [part.cast(kind) if isinstance(part, pa.Array) else pa.array(part, kind) for part in parts]
+    return pa.concat_arrays(arrays) if arrays else pa.array([], kind)
 
 
 def _complete(name: str, columns: pa.Table, responses: pa.Table) -> pa.Table:

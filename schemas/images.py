@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .reading import Objects, Rows
 from .table import BOOL, FLOAT64, INT32, KEY, STRING, STRINGS, TIMESTAMP, TableSpec, column
 
 
-def flatten(answers: Objects, sections: frozenset[str]) -> Rows:
+def flatten(answers: Objects, sections: Sequence[str]) -> Rows:
     """Whole answers -> a row each; `sections` are the names of those that have a table."""
     metadata = answers.child("metadata")
     metadata.know("width", "height")
-    versions = answers.strings("modelVersion", required=False)
-    for index, version in enumerate(versions):
-        if version is None and answers.values[index].get("customModelResult") is None:
-            answers.refuse(index, "modelVersion", "a text")
+    answers.demand("modelVersion", "a text", unless="customModelResult")
     return Rows(
         answers,
         width=metadata.ints("width", minimum=1),
         height=metadata.ints("height", minimum=1),
-        model_version=versions,
-        sections=[
-            [name for name in answer if name in sections and answer[name] is not None] for answer in answers.values
-        ],
+        model_version=answers.strings("modelVersion", required=False),
+        sections=answers.held(sections),
     )
 
 

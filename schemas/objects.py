@@ -22,13 +22,13 @@ def object_rows(things: Objects) -> Rows:
     things.know("boundingBox", "tags", "id")
     found = things.children("tags")
     found.know("name", "confidence")
-    tags = found.grouped(found.strings("name"), found.floats("confidence"))
+    names, confidences = found.strings("name"), found.floats("confidence")
     return Rows(
         things,
-        name=[pairs[0][0] if pairs else None for pairs in tags],
-        confidence=[pairs[0][1] if pairs else None for pairs in tags],
+        name=found.firsts(names),
+        confidence=found.firsts(confidences),
         **things.boxes(),
-        tags=tags,
+        tags=found.grouped(name=names, confidence=confidences),
         id=things.strings("id", required=False),
     )
 

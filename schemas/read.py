@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .reading import Objects
+from .reading import Column, Objects
 
 SECTION = "readResult"
 PREVIEW = ("stringIndexType", "content", "pages", "styles", "modelVersion")
@@ -33,14 +33,8 @@ def ga_blocks(sections: Objects) -> Objects:
     return in_ga_shape(sections).children("blocks", required=False)
 
 
-def nested_spans(holders: Objects) -> list[list[tuple[Any, ...]]]:
+def nested_spans(holders: Objects) -> Column:
     """A column of lists of spans `(offset, length)`."""
     spans = holders.children("spans")
     spans.know("offset", "length")
-    return spans.grouped(spans.ints("offset"), spans.ints("length"))
-
-
-def answer_positions(items: Objects, holders: Objects) -> list[int]:
-    """For each item, the ordinal of the holder it is in."""
-    ordinals = holders.ordinals()
-    return [ordinals[owner] for owner in items.owners]
+    return spans.grouped(offset=spans.ints("offset"), length=spans.ints("length"))

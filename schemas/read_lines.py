@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .read import SECTION, answer_positions, ga_blocks, in_preview_shape, nested_spans
+from .read import SECTION, ga_blocks, in_preview_shape, nested_spans
 from .reading import Objects, Rows
 from .table import INT32, POLYGON, SPANS, STRING, column, section_table
 
@@ -20,7 +20,7 @@ def _preview(pages: Objects) -> Rows:
     lines.know("content", "boundingBox", "spans")
     return Rows(
         lines,
-        page_ordinal=answer_positions(lines, pages),
+        page_ordinal=lines.spread(pages.ordinals()),
         text=lines.strings("content"),
         polygon=lines.flat_polygons(),
         spans=nested_spans(lines),
@@ -32,7 +32,7 @@ def _ga(blocks: Objects) -> Rows:
     lines.know("text", "boundingPolygon", "words")
     return Rows(
         lines,
-        page_ordinal=answer_positions(lines, blocks),
+        page_ordinal=lines.spread(blocks.ordinals()),
         text=lines.strings("text"),
         polygon=lines.point_polygons(),
     )

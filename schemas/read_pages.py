@@ -24,22 +24,21 @@ def _preview(sections: Objects) -> Rows:
     pages.know("height", "width", "angle", "pageNumber", "words", "spans", "lines")
     return Rows(
         pages,
-        content=[content[section] for section in pages.owners],
+        content=pages.spread(content),
         page_number=pages.ints("pageNumber"),
         width=pages.floats("width"),
         height=pages.floats("height"),
         angle=pages.floats("angle"),
         spans=nested_spans(pages),
-        string_index_type=[index_type[section] for section in pages.owners],
-        read_model_version=[version[section] for section in pages.owners],
+        string_index_type=pages.spread(index_type),
+        read_model_version=pages.spread(version),
     )
 
 
 def _ga(blocks: Objects) -> Rows:
     blocks.know("lines")
     lines = blocks.children("lines")
-    texts = lines.grouped(lines.strings("text"))
-    return Rows(blocks, content=["\n".join(text for (text,) in block) for block in texts])
+    return Rows(blocks, content=lines.joined(lines.strings("text"), "\n"))
 
 
 TABLE = section_table(

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 
-from .read import SECTION, answer_positions, ga_blocks, in_preview_shape
+from .read import SECTION, ga_blocks, in_preview_shape
 from .reading import Objects, Rows
 from .table import INT32, POLYGON, STRING, column, confidence, section_table
 
@@ -21,11 +21,10 @@ def _ga(blocks: Objects) -> Rows:
     lines = blocks.children("lines")
     words = lines.children("words")
     words.know("text", "boundingPolygon", "confidence")
-    line_pages = answer_positions(lines, blocks)
     return Rows(
         words,
-        page_ordinal=[line_pages[line] for line in words.owners],
-        line_ordinal=answer_positions(words, lines),
+        page_ordinal=words.spread(lines.spread(blocks.ordinals())),
+        line_ordinal=words.spread(lines.ordinals()),
         text=words.strings("text"),
         confidence=words.floats("confidence"),
         polygon=words.point_polygons(),
@@ -41,7 +40,7 @@ def _preview(pages: Objects) -> Rows:
     finders = _line_finders(pages)
     return Rows(
         words,
-        page_ordinal=answer_positions(words, pages),
+        page_ordinal=words.spread(pages.ordinals()),
         line_ordinal=[
             finders[page].holding(offset, offset + length)
             for page, offset, length in zip(words.owners, offsets, lengths, strict=True)
@@ -58,7 +57,7 @@ def _line_finders(pages: Objects) -> list[_LineFinder]:
     lines = pages.children("lines")
     ordinals = lines.ordinals()
     spans = lines.children("spans")
-    placed: list[list[tuple[int, int, int]]] = [[] for _ in pages.values]
+    placed: list[list[tuple[int, int, int]]] = [[] for _ in range(len(pages))]
     for line, offset, length in zip(spans.owners, spans.ints("offset"), spans.ints("length"), strict=True):
         placed[lines.owners[line]].append((offset, offset + length, ordinals[line]))
     return [_LineFinder(page) for page in placed]

@@ -1,23 +1,23 @@
-"""Strict reading of JSON, a column at a time: fast where all is well, exact about the place where it is not.
-
-A column of a whole batch of answers is checked at once, and the offender is looked for only when that check fails.
-Arrow would not do as a check: it turns 1.5 into 1, and a misspelt key into null.
-"""
+"""How the tables read JSON: what `exact.py` and `fast.py` both do, so that a section is described once."""
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import chain, groupby
-from operator import itemgetter
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 EXACT_INTEGERS = 2**53  # up to here every integer is a float
 MAX_UNKNOWN = 200
 OTHER_UNKNOWN = "(further fields)"
+
+Column: TypeAlias = "Sequence[Any] | pa.Array"
+Positions = npt.NDArray[np.int64]
 
 
 class Malformed(Exception):
@@ -37,293 +37,109 @@ class UnknownFields(Counter[str]):
         self[name if name in self or len(self) < MAX_UNKNOWN else OTHER_UNKNOWN] += times
 
 
-class Objects:
+class Objects(ABC):
     """JSON objects of one kind, from all answers of a batch: the rows that columns are read from.
 
-    `values[i]` is an object, `answers[i]` the answer it is in (never decreasing), and `owners[i]` the position of the
-    object that holds it among its parent's `values`. The places that errors name are worked out only for an error.
+    `answers[i]` is the answer that object `i` is in (never decreasing), `owners[i]` the position of the object that
+    holds it among its parent's objects. A reading that finds no column where it has to be one raises.
     """
 
-    def __init__(
-        self,
-        values: list[dict[str, Any]],
-        answers: list[int],
-        unknown: UnknownFields,
-        *,
-        name: str = "",
-        parent: Objects | None = None,
-        owners: list[int] | None = None,
-        listed: bool = False,
-    ) -> None:
-        self.values, self.answers, self.unknown = values, answers, unknown
-        self.owners = owners or []
-        self._name, self._parent, self._listed = name, parent, listed
+    answers: list[int] | Positions
+    owners: list[int] | Positions
 
-    def __len__(self) -> int:
-        return len(self.values)
+    @abstractmethod
+    def __len__(self) -> int: ...
 
-    @property
-    def pattern(self) -> str:
-        """The JSON path of these objects, without positions: `objectsResult.values[]`."""
-        return _joined(self._parent.pattern if self._parent else "", f"{self._name}[]" if self._listed else self._name)
-
-    def path(self, index: int) -> str:
-        """The JSON path of one object: `objectsResult.values[3]`."""
-        if self._parent is None:
-            return ""
-        owner = self.owners[index]
-        position = f"[{index - bisect_left(self.owners, owner)}]" if self._listed else ""
-        return _joined(self._parent.path(owner), f"{self._name}{position}")
-
-    def ordinals(self) -> list[int]:
-        """Each object's position among those of the same answer, from 0."""
-        return [position for _, same in groupby(self.answers) for position, _ in enumerate(same)]
-
+    @abstractmethod
     def know(self, *names: str) -> None:
         """Counts the fields of the objects that are not among `names`."""
-        if set().union(*self.values).issubset(names):
-            return
-        for item in self.values:
-            for name in item.keys() - set(names):
-                self.unknown.count(_joined(self.pattern, name))
 
+    @abstractmethod
     def where(self, keep: Callable[[dict[str, Any]], bool]) -> Objects:
-        """Those of the objects that `keep` holds of."""
-        chosen = [index for index, item in enumerate(self.values) if keep(item)]
-        if len(chosen) == len(self):
-            return self
-        return self._held([self.values[index] for index in chosen], chosen, "", listed=False)
+        """Those of the objects that `keep` holds of. It looks at nothing but which fields there are."""
 
+    @abstractmethod
     def child(self, name: str, *, required: bool = True) -> Objects:
         """The object that each one has under `name`; where it is not required, of those that have one."""
-        values = self._cells(name)
-        owners: list[int] = list(range(len(values)))
-        if not required:
-            owners = [index for index, value in enumerate(values) if value is not None]
-            values = [values[index] for index in owners]
-        held = self._held(values, owners, name, listed=False)
-        if not set(map(type, values)) <= {dict}:
-            held._find(values, _an_object)
-        return held
 
+    @abstractmethod
     def children(self, name: str, *, required: bool = True, length: int | None = None) -> Objects:
         """All objects of the lists that each one has under `name`."""
-        lists = self._lists(name, required, length)
-        values = list(chain.from_iterable(lists))
-        owners = [owner for owner, items in enumerate(lists) for _ in items]
-        held = self._held(values, owners, name, listed=True)
-        if not set(map(type, values)) <= {dict}:
-            held._find(values, _an_object)
-        return held
 
-    def strings(self, name: str, *, required: bool = True) -> list[Any]:
+    @abstractmethod
+    def strings(self, name: str, *, required: bool = True) -> Column:
         """A column of texts; None for absent and null ones where that is allowed."""
-        values = self._cells(name)
-        texts = values if required else [value for value in values if value is not None]
-        try:
-            # Fails for what is no text, and for half a surrogate pair, which no file can hold.
-            "".join(texts).encode()
-        except (TypeError, UnicodeEncodeError):
-            self._find(values, _a_text if required else _a_text_or_nothing, name)
-        return values
 
-    def floats(self, name: str) -> list[float]:
+    @abstractmethod
+    def floats(self, name: str) -> Column:
         """A column of numbers, as floats that equal what was received."""
-        values = self._cells(name)
-        if set(map(type, values)) <= {float} and math.isfinite(sum(values)):
-            return values
-        return self._find(values, _a_number, name)
 
-    def ints(self, name: str, minimum: int = INT32_MIN) -> list[int]:
+    @abstractmethod
+    def ints(self, name: str, minimum: int = INT32_MIN) -> Column:
         """A column of 32-bit integers."""
-        values = self._cells(name)
-        if set(map(type, values)) <= {int} and (not values or (min(values) >= minimum and max(values) <= INT32_MAX)):
-            return values
-        return self._find(values, _an_integer(minimum), name)
 
-    def flags(self, name: str) -> list[bool]:
+    @abstractmethod
+    def flags(self, name: str) -> Column:
         """A column of true and false."""
-        values = self._cells(name)
-        if set(map(type, values)) <= {bool}:
-            return values
-        return self._find(values, _a_flag, name)
 
-    def boxes(self) -> dict[str, list[int]]:
+    def boxes(self) -> dict[str, Column]:
         """The columns x, y, w, h of the bounding boxes."""
         boxes = self.child("boundingBox")
         boxes.know("x", "y", "w", "h")
         return {side: boxes.ints(side) for side in "xywh"}
 
-    def flat_polygons(self) -> list[tuple[float, ...]]:
+    @abstractmethod
+    def flat_polygons(self) -> Column:
         """The polygons of the preview: `boundingBox`, a list of eight numbers."""
-        lists = self._lists("boundingBox", True, 8)
-        numbers = list(chain.from_iterable(lists))
-        if not set(map(type, numbers)) <= {int} or (numbers and not _all_exact(numbers)):
-            numbers = [self._number_of(index, position) for index in range(len(lists)) for position in range(8)]
-        return _eights(numbers)
 
-    def point_polygons(self) -> list[tuple[float, ...]]:
+    def point_polygons(self) -> Column:
         """The polygons of the GA versions: `boundingPolygon`, four points."""
         points = self.children("boundingPolygon", length=4)
         points.know("x", "y")
-        numbers = [0] * (2 * len(points))
-        numbers[0::2], numbers[1::2] = points.ints("x"), points.ints("y")
-        return _eights(numbers)
+        return self._polygons(points.ints("x"), points.ints("y"))
 
-    def grouped(self, *columns: list[Any]) -> list[list[tuple[Any, ...]]]:
-        """The rows of these columns as a list for each object of the parent: the cells of a nested column."""
-        assert self._parent is not None
-        groups: list[list[tuple[Any, ...]]] = [[] for _ in self._parent.values]
-        for owner, row in zip(self.owners, zip(*columns, strict=True), strict=True):
-            groups[owner].append(row)
-        return groups
+    @abstractmethod
+    def _polygons(self, xs: Column, ys: Column) -> Column:
+        """The polygons of these points, four each."""
 
-    def refuse(self, index: int, name: str, wanted: str) -> None:
-        """Raises the error that object `index` has not got what is wanted under `name`."""
-        found = self.values[index].get(name, _NOTHING)
-        raise Malformed(self.answers[index], _joined(self.path(index), name) or "$", _expected(wanted, found))
+    @abstractmethod
+    def held(self, names: Sequence[str]) -> Column:
+        """For each object, a list of those of `names` that it holds."""
 
-    def _cells(self, name: str) -> list[Any]:
-        try:
-            return list(map(itemgetter(name), self.values))
-        except KeyError:
-            return [item.get(name) for item in self.values]
+    @abstractmethod
+    def demand(self, name: str, wanted: str, unless: str) -> None:
+        """Refuses an object that has neither a `name`, which is `wanted`, nor an `unless`."""
 
-    def _held(self, values: list[Any], owners: list[int], name: str, *, listed: bool) -> Objects:
-        answers = list(map(self.answers.__getitem__, owners))
-        return Objects(values, answers, self.unknown, name=name, parent=self, owners=owners, listed=listed)
+    @abstractmethod
+    def ordinals(self) -> Column:
+        """Each object's position among those of the same answer, from 0."""
 
-    def _lists(self, name: str, required: bool, length: int | None) -> list[list[Any]]:
-        lists = self._cells(name)
-        if not required:
-            lists = [[] if value is None else value for value in lists]
-        if not set(map(type, lists)) <= {list} or (length is not None and not set(map(len, lists)) <= {length}):
-            self._find(lists, _a_list(length), name)
-        return lists
+    @abstractmethod
+    def spread(self, column: Column) -> Column:
+        """A column of the parent: for each object the cell of the one that holds it."""
 
-    def _number_of(self, index: int, position: int) -> float:
-        value = self.values[index]["boundingBox"][position]
-        try:
-            return _a_number(value)
-        except _UnfitError as unfit:
-            path = f"{self.path(index)}.boundingBox[{position}]"
-            raise Malformed(self.answers[index], path, _expected(str(unfit), value)) from None
+    @abstractmethod
+    def firsts(self, column: Column) -> Column:
+        """A column for the parent: for each of its objects the cell of the first one that it holds, or None."""
 
-    def _find(self, values: list[Any], read: Callable[[Any], Any], name: str = "") -> list[Any]:
-        """Reads a column cell by cell, up to the first cell that is unfit."""
-        cells = []
-        for index, value in enumerate(values):
-            try:
-                cells.append(read(value))
-            except _UnfitError as unfit:
-                missing = value is None and not self._is_null(index, name)
-                raise Malformed(
-                    self.answers[index],
-                    _joined(self.path(index), name) or "$",
-                    _expected(str(unfit), _NOTHING if missing else value),
-                ) from None
-        return cells
+    @abstractmethod
+    def joined(self, texts: Column, separator: str) -> Column:
+        """A column for the parent: for each of its objects the texts of those that it holds."""
 
-    def _is_null(self, index: int, name: str) -> bool:
-        if name:
-            return name in self.values[index]
-        return self._listed or self._parent is None or self._name in self._parent.values[self.owners[index]]
+    @abstractmethod
+    def grouped(self, **columns: Column) -> Column:
+        """A nested column for the parent: for each of its objects the list of the rows that it holds."""
 
 
 class Rows:
     """Rows of a table: one for each of `source`, by column. Columns that are left out are null."""
 
-    def __init__(self, source: Objects, **columns: list[Any]) -> None:
+    def __init__(self, source: Objects, **columns: Column) -> None:
         self.answers = source.answers
         self.columns = {"ordinal": source.ordinals(), **columns}
 
 
 Flatten = Callable[[Objects], Iterator[Rows]]
-
-_NOTHING = object()
-
-
-class _UnfitError(Exception):
-    """A cell is not what is wanted, which the exception says."""
-
-
-def _an_object(value: Any) -> Any:
-    if type(value) is not dict:
-        raise _UnfitError("an object")
-    return value
-
-
-def _a_list(length: int | None) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        if type(value) is not list or (length is not None and len(value) != length):
-            raise _UnfitError("a list" if length is None else f"a list of {length}")
-        return value
-
-    return read
-
-
-def _a_text(value: Any) -> Any:
-    if type(value) is not str:
-        raise _UnfitError("a text")
-    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise _UnfitError("a text without half a surrogate pair")
-    return value
-
-
-def _a_text_or_nothing(value: Any) -> Any:
-    return None if value is None else _a_text(value)
-
-
-def _a_number(value: Any) -> float:
-    if type(value) is float and math.isfinite(value):
-        return value
-    if type(value) is int and abs(value) <= EXACT_INTEGERS:
-        return float(value)
-    raise _UnfitError("a finite number")
-
-
-def _an_integer(minimum: int) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        if type(value) is not int:
-            raise _UnfitError("an integer")
-        if not minimum <= value <= INT32_MAX:
-            raise _UnfitError(f"an integer from {minimum} to {INT32_MAX}")
-        return value
-
-    return read
-
-
-def _a_flag(value: Any) -> Any:
-    if type(value) is not bool:
-        raise _UnfitError("true or false")
-    return value
-
-
-def _all_exact(numbers: list[int]) -> bool:
-    return min(numbers) >= -EXACT_INTEGERS and max(numbers) <= EXACT_INTEGERS
-
-
-def _eights(numbers: list[Any]) -> list[tuple[Any, ...]]:
-    return list(zip(*[iter(numbers)] * 8, strict=True))
-
-
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path and name else path or name
-
-
-def _expected(wanted: str, found: Any) -> str:
-    return f"expected {wanted}, got {'nothing' if found is _NOTHING else shown(found)}"
-
-
-def shown(value: Any) -> str:
-    """A value in a message, as JSON spells it, short and printable."""
-    if type(value) in (dict, list):
-        return f"{'an object' if type(value) is dict else 'a list'} of {len(value)}"
-    if type(value) is int and abs(value) > 10**30:
-        return "a huge integer"
-    if type(value) is str:
-        return printable(f'"{value}"' if len(value) <= 40 else f'"{value[:40]}…"', 50)
-    return {None: "null", True: "true", False: "false"}[value] if value is None or type(value) is bool else repr(value)
 
 
 def printable(text: str, length: int) -> str:

@@ -8,6 +8,7 @@ bundles, and only those of bundles that Beam committed are renamed into place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from .records import TableRows, at_end_of_bundle
 
 ROW_GROUP_ROWS = 100_000
 ROW_GROUP_BYTES = 64 * 1024 * 1024
+_WRITERS = ThreadPoolExecutor(pa.cpu_count(), "write")  # the rows of the next group come while one is encoded
 FILE_BYTES = 1024 * 1024 * 1024  # as Arrow tables in memory; a fraction of it as Parquet
 
 
@@ -73,6 +75,7 @@ class TableFile:
         self._schema = TABLES[table].schema
         self._held: list[pa.Table] = []
         self._held_rows = self._held_bytes = 0
+        self._writing: Future[None] | None = None
         self._file = storage.create(path)
         self._writer = pq.ParquetWriter(self._file, self._schema, **PARQUET_WRITE_OPTIONS)
 
@@ -83,18 +86,27 @@ class TableFile:
         self.rows += table.num_rows
         self.bytes += table.nbytes
         if self._held_rows >= ROW_GROUP_ROWS or self._held_bytes >= ROW_GROUP_BYTES:
-            self._write_row_group()
+            self.flush()
 
     def close(self) -> WrittenFile:
-        self._write_row_group()
+        self.flush()
+        self._written()
         self._writer.close()
         self._file.close()
         return WrittenFile(self.table, self.path, self.rows)
 
-    def _write_row_group(self) -> None:
+    def flush(self) -> None:
+        """Begins to write what is held, after what is being written."""
+        self._written()
         if self._held_rows:
-            self._writer.write_table(pa.concat_tables(self._held), row_group_size=self._held_rows)
+            group, rows = pa.concat_tables(self._held), self._held_rows
+            self._writing = _WRITERS.submit(self._writer.write_table, group, row_group_size=rows)
         self._held, self._held_rows, self._held_bytes = [], 0, 0
+
+    def _written(self) -> None:
+        if self._writing:
+            self._writing.result()
+            self._writing = None
 
 
 class _Stage(beam.DoFn):
@@ -113,6 +125,8 @@ class _Stage(beam.DoFn):
             yield None, self._open.pop(name).close()
 
     def finish_bundle(self) -> Iterator[Any]:
+        for file in self._open.values():
+            file.flush()
         for file in self._open.values():
             yield at_end_of_bundle((None, file.close()))
 

@@ -26,9 +26,9 @@ GOLDEN: dict[str, dict[str, list[tuple[Any, ...]]]] = {
                     "denseCaptionsResult",
                     "tagsResult",
                     "objectsResult",
-                    "readResult",
-                    "smartCropsResult",
                     "peopleResult",
+                    "smartCropsResult",
+                    "readResult",
                 ],
                 "2023-10-01",
             )
@@ -54,7 +54,7 @@ GOLDEN: dict[str, dict[str, list[tuple[Any, ...]]]] = {
             (
                 1260,
                 473,
-                ["captionResult", "objectsResult", "tagsResult", "readResult", "smartCropsResult", "peopleResult"],
+                ["captionResult", "tagsResult", "objectsResult", "peopleResult", "smartCropsResult", "readResult"],
                 "2023-02-01-preview",
             )
         ],
@@ -81,7 +81,7 @@ GOLDEN: dict[str, dict[str, list[tuple[Any, ...]]]] = {
         ],
     },
     "preview_text": {
-        "images": [(1038, 692, ["readResult", "denseCaptionsResult"], "2023-02-01-preview")],
+        "images": [(1038, 692, ["denseCaptionsResult", "readResult"], "2023-02-01-preview")],
         "dense_captions": [
             (0, "a man driving a tractor in a farm", 0.535620927810669, 0, 0, 850, 567),
             (1, "a man driving a tractor in a field", 0.5428450107574463, 132, 266, 209, 219),
