@@ -2,8 +2,8 @@
 
 Ours: batches of `responses` (what JournalAnswers passes on) are flattened and every table is written, `responses` too.
 The floor: the tables that came out, whole in memory, written by one `pyarrow.parquet.write_table` each with the same
-options. Between them, what any reader of JSON has to do: the bodies parsed by `pyarrow.json`, and the floor. All in this
-process, three rounds taken in turn, medians.
+options. Between them, what any reader of JSON has to do: the bodies parsed by `pyarrow.json`, then the floor. All in
+this process, three rounds taken in turn, medians.
 """
 
 from __future__ import annotations
