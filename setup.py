@@ -24,6 +24,7 @@ INSTALL_REQUIRES = [
     "pyarrow>=17",
     "google-cloud-storage>=2.18",
     "Pillow>=10.3",  # reads an image's format and sides before a call is paid for
+    "tqdm>=4.66",  # the progress line of local runs: knows terminals, widths and redrawing
     "jinja2>=3.1",  # writes the HTML report; escapes every foreign text by itself
 ]
 

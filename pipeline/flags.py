@@ -6,13 +6,19 @@ import argparse
 import contextlib
 import difflib
 import re
+import shutil
 from collections.abc import Iterator
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..transforms.endpoint.errors import ConfigurationError
-from .options import ImageAnalysisOptions
+from .options import ImageAnalysisOptions, full_help
 
+USAGES = {
+    "run": "--input LIST | --images GLOB  --output FOLDER  --features NAMES | --model_name NAME  [flags]",
+    "plan": "as for run  [--prices FILE] [--json]",
+    "reflatten": "--stored FOLDER --output FOLDER",
+}
 _SECRET_FLAG = re.compile(r"--(\w*[-_])?(key|password|token|secret)$", re.IGNORECASE)
 
 
@@ -23,7 +29,13 @@ def parse(argv: list[str], command: str = "run") -> PipelineOptions:
       ConfigurationError: a flag is unknown, ambiguous or malformed, or would carry a secret.
     """
     _refuse_secrets(argv)
-    parser = _Parser(prog=f"image-analysis-beam {command}", add_help=False, allow_abbrev=False)
+    parser = _Parser(
+        prog=f"image-analysis-beam {command}",
+        usage=f"image-analysis-beam {command} {USAGES[command]}",
+        formatter_class=_Help,
+        add_help=False,
+        allow_abbrev=False,
+    )
     ImageAnalysisOptions._add_argparse_args(parser)
     _print_help_if_asked(parser, argv)
     for options in _beam_options():
@@ -39,6 +51,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:  # type: ignore[override]
         raise ConfigurationError(message, "see --help for what each flag takes", "correct the flag")
+
+
+class _Help(argparse.HelpFormatter):
+    """One column for flags that is wide enough for most, as much as a hundred characters for a line."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=33, width=min(shutil.get_terminal_size().columns, 100) - 2)
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        return "N" if action.type in (int, float) else "TEXT"
 
 
 class _Lenient:
@@ -57,6 +79,8 @@ class _Lenient:
 
 def _print_help_if_asked(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     if "--help" in argv or "-h" in argv:
+        for flag in parser._actions:
+            flag.help = full_help(flag)
         parser.print_help()
         print("\nBeam's own flags (--runner, --project, --temp_location, …) go through unchanged.")
         raise SystemExit(0)

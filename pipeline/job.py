@@ -64,6 +64,11 @@ class JobConfig:
     def is_in_memory(self) -> bool:
         return self.runner == IN_MEMORY_RUNNER
 
+    @property
+    def is_local(self) -> bool:
+        """Whether this process waits for the end of the run."""
+        return self.runner != DATAFLOW_RUNNER
+
 
 def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
     """Checks all flags, before anything is spent. Where nothing is called, endpoint and key may be missing.

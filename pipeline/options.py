@@ -13,6 +13,7 @@ from ..transforms.endpoint.settings import CallSettings
 from ..transforms.plan import REDRIVES
 
 AUTH = ("key", "entra", "token")
+THIS_MACHINE, OTHER_COMMANDS = "On this machine", "Of the other commands"
 _SETTINGS, _TIMEOUTS = CallSettings(), Timeouts()
 
 
@@ -26,7 +27,14 @@ class ImageAnalysisOptions(PipelineOptions):
         _add_endpoint(parser.add_argument_group("The endpoint, and who we are"))
         _add_work(parser.add_argument_group("Which images are called"))
         _add_calls(parser.add_argument_group("How calls are made"))
-        _add_others(parser.add_argument_group("Of the other commands"))
+        _add_local(parser.add_argument_group(THIS_MACHINE))
+        _add_others(parser.add_argument_group(OTHER_COMMANDS))
+
+
+def full_help(flag: argparse.Action) -> str:
+    """The help of a flag with its default, where it has one that is not told."""
+    is_told = flag.default in (None, "", [], False) or "default" in str(flag.help)
+    return str(flag.help) if is_told else f"{flag.help}; default: {flag.default}"
 
 
 def _add_input(group: Any) -> None:
@@ -145,7 +153,11 @@ def _add_calls(group: Any) -> None:
     group.add_argument("--request_timeout", type=float, default=_TIMEOUTS.total, help="seconds for one HTTP exchange")
 
 
+def _add_local(group: Any) -> None:
+    group.add_argument("--quiet", action="store_true", help="no progress while the run is made")
+
+
 def _add_others(group: Any) -> None:
-    group.add_argument("--prices", help="plan: JSON file of your prices per 1 000 transactions, by feature")
+    group.add_argument("--prices", help="plan, report: JSON file of your prices per 1 000 transactions, by feature")
     group.add_argument("--json", action="store_true", help="plan: print JSON instead of text")
     group.add_argument("--stored", help="reflatten: the folder whose answers are flattened again")

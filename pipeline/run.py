@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import apache_beam as beam
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
 from ..transforms import storage
 from ..transforms.account_run import UNBALANCED
@@ -18,7 +20,8 @@ from ..transforms.analyze_images import defer_the_rest
 from ..transforms.endpoint.faults import FAULTS
 from ..transforms.layout import Layout, new_run_id
 from .flags import parse
-from .job import DATAFLOW_RUNNER, JobConfig, build, configure
+from .job import JobConfig, build, configure
+from .progress import shown
 from .report import report_line
 
 INCOMPLETE, ACCOUNTING_FAILED = 3, 4
@@ -36,6 +39,7 @@ def main(argv: list[str]) -> int:
     Raises:
       ConfigurationError: a flag cannot work.
     """
+    _hush_workers()
     config = configure(parse(argv))
     run_id, layout = new_run_id(), Layout(config.output)
     layout.tidy()
@@ -43,15 +47,13 @@ def main(argv: list[str]) -> int:
     pipeline = beam.Pipeline(options=config.options)
     build(pipeline, config, run_id, dead_runs)
     _say_start(config, run_id, dead_runs)
-    layout.mark_started(run_id, local=config.runner != DATAFLOW_RUNNER)
+    layout.mark_started(run_id, local=config.is_local)
     interrupted = threading.Event()
     try:
-        with _stopping_cleanly(interrupted):
+        with _stopping_cleanly(interrupted), _progress(config):
             result = pipeline.run()
-        if config.runner == DATAFLOW_RUNNER:
-            _say(f"submitted; when it has ended, the manifest is {layout.manifest(run_id)}")
-            return 0
-        result.wait_until_finish()
+            if config.is_local:
+                result.wait_until_finish()
     except (Exception, KeyboardInterrupt) as error:
         if interrupted.is_set():
             _say("incomplete: interrupted; what was answered is in the journal; run the same command again to go on")
@@ -61,7 +63,14 @@ def main(argv: list[str]) -> int:
             raise
         _say(f"image-analysis-beam: {failed.strip()}")
         return ACCOUNTING_FAILED
+    if not config.is_local:
+        _say(f"submitted; when it has ended, the manifest is {layout.manifest(run_id)}")
+        return 0
     return _report_end(config, storage.read_json(layout.manifest(run_id)))
+
+
+def _progress(config: JobConfig) -> AbstractContextManager[None]:
+    return shown(config.flags.max_calls) if config.is_local and not config.flags.quiet else nullcontext()
 
 
 @contextmanager
@@ -83,6 +92,12 @@ def _stopping_cleanly(interrupted: threading.Event) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, usual)
+
+
+def _hush_workers() -> None:
+    """Workers of the multi-processing mode warn of a main session that is not there; ours registers nothing in it."""
+    logger = logging.getLogger("apache_beam.runners.portability.local_job_service")
+    logger.addFilter(lambda record: "semi_persistent_directory" not in record.getMessage())
 
 
 def _say_start(config: JobConfig, run_id: str, dead_runs: list[str]) -> None:
@@ -134,4 +149,4 @@ def incomplete_lines(output: str, manifest: dict[str, Any]) -> list[str]:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    tqdm.write(line, file=sys.stderr)  # between the progress line's redraws

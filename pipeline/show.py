@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,14 +24,16 @@ def main(argv: list[str]) -> int:
     Raises:
       ConfigurationError: there is no committed run in the folder.
     """
-    if len(argv) != 1:
-        raise ConfigurationError(
-            f"{len(argv)} arguments", "show takes the output folder", "image-analysis-beam show out"
-        )
-    layout = Layout(argv[0].rstrip("/"))
+    parser = argparse.ArgumentParser(prog="image-analysis-beam show", description="A few rows of each table.")
+    parser.add_argument("output", help="the output folder of the job")
+    try:
+        output = parser.parse_args(argv).output
+    except SystemExit as end:
+        return int(end.code or 0)
+    layout = Layout(output.rstrip("/"))
     runs = layout.committed_runs()
     if not runs:
-        raise ConfigurationError(f"output {argv[0]!r}", "it holds no committed run", "run the job first")
+        raise ConfigurationError(f"output {output!r}", "it holds no committed run", "run the job first")
     manifest = storage.read_json(layout.manifest(runs[-1]))
     for name, entry in manifest["tables"].items():
         print(f"\n{name}: {entry['rows']} rows in {layout.partition(name, runs[-1])}")

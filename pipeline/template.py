@@ -14,9 +14,9 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from .options import ImageAnalysisOptions
+from .options import OTHER_COMMANDS, THIS_MACHINE, ImageAnalysisOptions, full_help
 
-NOT_OF_RUN = ("Of the other commands",)  # the group of flags that `run` does not read
+LEFT_OUT = (THIS_MACHINE, OTHER_COMMANDS)  # groups of flags that mean nothing to a job on Dataflow
 REQUIRED = ("output",)
 NUMBERS = {int: r"^-?[0-9]+$", float: r"^[0-9.]+$"}
 NAME = "Image analysis"
@@ -26,16 +26,16 @@ DESCRIPTION = (
 
 
 def metadata() -> dict[str, Any]:
-    """What `metadata.json` holds: every flag of `run`, as a parameter of the template."""
+    """What `metadata.json` holds: every flag of a job on Dataflow, as a parameter of the template."""
     return {"name": NAME, "description": DESCRIPTION, "parameters": [_parameter(flag) for flag in flags()]}
 
 
 def flags() -> Iterator[argparse.Action]:
-    """The flags of `run`, in the order of its help."""
+    """The flags of a job on Dataflow, in the order of the help."""
     parser = argparse.ArgumentParser(add_help=False)
     ImageAnalysisOptions._add_argparse_args(parser)
     for group in parser._action_groups:
-        if group.title not in NOT_OF_RUN:
+        if group.title not in LEFT_OUT:
             yield from group._group_actions
 
 
@@ -82,16 +82,10 @@ def _parameter(flag: argparse.Action) -> dict[str, Any]:
     return {
         "name": flag.dest,
         "label": flag.dest.replace("_", " ").capitalize(),
-        "helpText": _help(flag),
+        "helpText": full_help(flag).replace("may be given more than once", "several are separated by commas"),
         "isOptional": flag.dest not in REQUIRED,
         **_values(flag),
     }
-
-
-def _help(flag: argparse.Action) -> str:
-    text = str(flag.help).replace("may be given more than once", "several are separated by commas")
-    is_told = flag.default in (None, "", [], False) or "default" in text
-    return text if is_told else f"{text}; default: {flag.default}"
 
 
 def _values(flag: argparse.Action) -> dict[str, Any]:

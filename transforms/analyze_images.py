@@ -27,11 +27,13 @@ from .endpoint.errors import ConfigurationError
 from .endpoint.request import AnalyzeRequest
 from .endpoint.settings import CallSettings
 from .endpoint.uri import ImageRef
+from .live_counts import live_counts
 from .records import at_end_of_bundle
 from .storage import open_bytes
 
 ANALYZED, DEAD_LETTERS, DEFERRED, STATS = "analyzed", "dead_letters", "deferred", "stats"
 NAMESPACE = "image_analysis_beam"
+_TAGS = {Analyzed: ANALYZED, DeadLetter: DEAD_LETTERS, Deferred: DEFERRED}
 
 
 class UnhandledFailure(Exception):
@@ -184,6 +186,7 @@ class _Calls(beam.DoFn):
     def setup(self) -> None:
         self._process: _Process = self._shared.acquire(self._start_process)
         self._metrics = _BeamMetrics()
+        self._live = live_counts()
 
     def start_bundle(self) -> None:
         self._done: SimpleQueue[Call | BaseException] = SimpleQueue()
@@ -225,6 +228,7 @@ class _Calls(beam.DoFn):
             self._run_id,
             self._rate_limiter,
         )
+        live_counts().watch(caller.admission.live)
         # Twice the window: some threads read images or pause between attempts while the window is full.
         return _Process(caller, 2 * self._settings.max_in_flight)
 
@@ -241,16 +245,23 @@ class _Calls(beam.DoFn):
         self._stats.add(finished.attempts)
         self._metrics.count(finished)
         self._note_events()
-        outcome = finished.outcome
-        if isinstance(outcome, Analyzed):
-            return outcome
-        return TaggedOutput(DEAD_LETTERS if isinstance(outcome, DeadLetter) else DEFERRED, outcome)
+        tag = _TAGS[type(finished.outcome)]
+        self._live.add({tag: 1, **_live_attempts(finished)})
+        return finished.outcome if tag == ANALYZED else TaggedOutput(tag, finished.outcome)
 
     def _note_events(self) -> None:
         events = self._process.caller.admission.take_events()
         if any(events):
             self._stats.add_events(events)
             self._metrics.count_events(events)
+
+
+def _live_attempts(call: Call) -> dict[str, int]:
+    number = len(call.attempts)
+    if number == 1 and isinstance(call.outcome, Analyzed):
+        return {"attempts": 1}
+    throttled = sum(attempt.result == "throttled" for attempt in call.attempts)
+    return {"attempts": number, "throttled": throttled, "retries": max(0, number - 1)}
 
 
 class _BeamMetrics:

@@ -15,6 +15,7 @@ from .endpoint.fingerprint import request_fingerprint
 from .endpoint.request import AnalyzeRequest
 from .endpoint.uri import ImageRef
 from .history import ReadHistory, read_rows, shard_of
+from .live_counts import live_counts
 from .plan import Cut, RedrivePolicy, ToDo, budget_bucket, cut_of, plan_shard, why_called
 from .records import at_end_of_bundle
 
@@ -126,10 +127,12 @@ class _BlockByShard(beam.DoFn):
         self._shards.setdefault(shard_of(image.image_id), []).append(image)
         self._held += 1
         if self._held >= _BLOCK_IMAGES:
+            live_counts().add({"listed": self._held})
             yield from self._shards.items()
             self.start_bundle()
 
     def finish_bundle(self) -> Iterator[Any]:
+        live_counts().add({"listed": self._held})
         for block in self._shards.items():
             yield at_end_of_bundle(block)
 
@@ -142,6 +145,7 @@ class _PlanShard(beam.DoFn):
         _, grouped = element
         blocks = list(grouped["images"])
         plan = plan_shard(blocks, grouped.get("history", ()), self._fingerprint, self._policy)
+        live_counts().add({"to_do": len(plan.to_do)})
         yield from plan.to_do
         for image in plan.duplicates:
             yield TaggedOutput(DUPLICATES, Duplicate(image.image_id, image.image_uri, self._run_id))

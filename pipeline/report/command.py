@@ -20,7 +20,9 @@ def main(argv: list[str]) -> int:
     Raises:
       ConfigurationError: there is no such run, or the prices cannot be read.
     """
-    parser = argparse.ArgumentParser(prog="image-analysis-beam report", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="image-analysis-beam report", description="Writes report.html into the output folder."
+    )
     parser.add_argument("output", help="the output folder of the job")
     parser.add_argument("--run", help="the run to report; the latest one if it is left out")
     parser.add_argument("--prices", help="JSON file with prices per 1 000 transactions, by feature")

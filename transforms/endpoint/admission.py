@@ -133,6 +133,11 @@ class Admission:
             openings, self.breaker.openings = self.breaker.openings, 0
         return Events(whole, openings)
 
+    def live(self) -> dict[str, float]:
+        """For who watches: the rate that is kept to, as far as it is known, and whether the service is away."""
+        is_away = self.breaker.state in (State.OPEN, State.HALF_OPEN)
+        return {"limit": self.pacer.rate if self.pacer.is_known else 0.0, "in_outage": int(is_away)}
+
     def _wait(self, turn: threading.Condition, deadline: float) -> Refused | None:
         while True:
             now = self._clock()

@@ -30,11 +30,12 @@ class Retry(Enum):
 class Fault:
     """One row of the decision table.
 
-    `systemic`: the next image would fare no better. `retryable`: a later run may succeed.
+    `cause`: what happened. `systemic`: the next image would fare no better. `retryable`: a later run may succeed.
     `fix`: what a person can do about it, for the last line of a run and for the report.
     """
 
     name: str
+    cause: str
     retry: Retry
     systemic: bool
     retryable: bool
@@ -46,46 +47,127 @@ def _table(*faults: Fault) -> dict[str, Fault]:
 
 
 FAULTS = _table(
-    # name, in this run, systemic, in a later run, what to do
-    Fault("invalid_uri", Retry.NEVER, False, False, "correct the URI in the list"),
-    Fault("unreadable_image", Retry.NEVER, False, True, "check that the file exists and may be read"),
-    Fault("invalid_image", Retry.NEVER, False, False, "convert or resize the image to what the service accepts"),
-    Fault("rejected_image", Retry.NEVER, False, False, "see the message of the service for this image"),
+    # name, what happened, in this run, systemic, in a later run, what to do
+    Fault(
+        "invalid_uri",
+        "the URI is malformed, or its scheme is not supported",
+        Retry.NEVER,
+        False,
+        False,
+        "correct the URI in the list",
+    ),
+    Fault(
+        "unreadable_image",
+        "the bytes cannot be read: missing, forbidden, or the storage failed",
+        Retry.NEVER,
+        False,
+        True,
+        "check that the file exists and may be read",
+    ),
+    Fault(
+        "invalid_image",
+        "0 bytes, too many bytes, not a supported format, or sides out of range; seen before any call",
+        Retry.NEVER,
+        False,
+        False,
+        "convert or resize the image to what the service accepts",
+    ),
+    Fault(
+        "rejected_image",
+        "400 about this image: URL not accessible, format, size, content",
+        Retry.NEVER,
+        False,
+        False,
+        "see the message of the service for this image",
+    ),
     Fault(
         "rejected_request",
+        "400 about what is asked: feature, language, ratio, region",
         Retry.NEVER,
         True,
         False,
         "correct the features, language, ratios or region of the request",
     ),
-    Fault("unauthorized", Retry.NEVER, True, False, "check VISION_KEY and that it belongs to the --endpoint"),
+    Fault(
+        "unauthorized",
+        "401, or 403 that does not speak of quota, also after one new token",
+        Retry.NEVER,
+        True,
+        False,
+        "check VISION_KEY and that it belongs to the --endpoint",
+    ),
     Fault(
         "unknown_model",
+        "404 with a custom model",
         Retry.NEVER,
         True,
         False,
         "check --model_name and that the model lives in this resource",
     ),
-    Fault("unknown_endpoint", Retry.NEVER, True, False, "check the host of --endpoint"),
-    Fault("retired_version", Retry.NEVER, True, False, "use an --api_version that is still served"),
+    Fault(
+        "unknown_endpoint",
+        "404 with features, or a redirect",
+        Retry.NEVER,
+        True,
+        False,
+        "check the host of --endpoint",
+    ),
+    Fault(
+        "retired_version",
+        "410",
+        Retry.NEVER,
+        True,
+        False,
+        "use an --api_version that is still served",
+    ),
     Fault(
         "quota_spent",
+        "403 that speaks of quota, or a pause longer than --max_wait",
         Retry.NEVER,
         True,
         True,
         "wait for the quota to be replenished, or raise it, then run again",
     ),
-    Fault("throttled", Retry.WAIT, False, True, "run again, with a lower --requests_per_second"),
-    Fault("service_error", Retry.BACKOFF, False, True, "run again when the service is well"),
+    Fault(
+        "throttled",
+        "429, or 503 with Retry-After",
+        Retry.WAIT,
+        False,
+        True,
+        "run again, with a lower --requests_per_second",
+    ),
+    Fault(
+        "service_error",
+        "408, 500, 502, 503, 504",
+        Retry.BACKOFF,
+        False,
+        True,
+        "run again when the service is well",
+    ),
     Fault(
         "unreachable",
+        "no connection: refused, DNS, TLS; nothing was sent",
         Retry.BACKOFF,
         False,
         True,
         "check the network and the host of --endpoint, then run again",
     ),
-    Fault("unanswered", Retry.AMBIGUOUS, False, True, "run again; the call may have been billed"),
-    Fault("malformed_response", Retry.NEVER, False, False, "see the body; a proxy may stand in between"),
+    Fault(
+        "unanswered",
+        "sent, then no complete answer: time-out, cut; may have been billed",
+        Retry.AMBIGUOUS,
+        False,
+        True,
+        "run again; the call may have been billed",
+    ),
+    Fault(
+        "malformed_response",
+        "200 that is not the contract: not JSON, wrong types, a proxy's page",
+        Retry.NEVER,
+        False,
+        False,
+        "see the body; a proxy may stand in between",
+    ),
 )
 
 # Faults in which nothing shows that the service works at all: in a row they are an outage.

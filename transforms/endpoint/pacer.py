@@ -58,6 +58,11 @@ class Pacer:
         self._was_refused: deque[bool] = deque(maxlen=LAST_CALLS)
         self._pause = FIRST_PAUSE
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the rate is a limit: given, or found."""
+        return not self._doubling
+
     def next_slot(self, now: float) -> float:
         """The earliest time at which a call may start."""
         return max(self._next_slot, self._closed_until)
