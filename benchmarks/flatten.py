@@ -11,15 +11,17 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from image_analysis_beam.schemas import PARQUET_WRITE_OPTIONS, TABLES, flatten
+from image_analysis_beam.schemas import PARQUET_WRITE_OPTIONS, TABLES
 from image_analysis_beam.schemas.fast import parse
 from image_analysis_beam.schemas.flattening import EXPECTED
+from image_analysis_beam.transforms.flatten_sections import FlattenBatches
 from image_analysis_beam.transforms.write_tables import TableFile
 
 from .answers import make_answers
@@ -63,15 +65,22 @@ def responses(number: int) -> list[pa.Table]:
 def flatten_and_write(batches: list[pa.Table], folder: Path) -> None:
     """As the job does: flatten each batch, gather rows to row groups, write."""
     files = {name: TableFile(name, str(folder / f"{name}.parquet")) for name in TABLES}
-    for batch in batches:
-        flattened = flatten(batch)
-        files["responses"].add(flattened.accepted)
-        for name, table in flattened.tables.items():
-            files[name].add(table)
+    for name, table in flattened(batches):
+        files[name].add(table)
     for file in files.values():
         file.flush()
     for file in files.values():
         file.close()
+
+
+def flattened(batches: list[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
+    """What `FlattenSections` makes of the batches as one bundle."""
+    flatten = FlattenBatches("20260101T000000Z-0000")
+    flatten.start_bundle()
+    for batch in batches:
+        yield from flatten.process(batch)
+    for output in flatten.finish_bundle():
+        yield output.value
 
 
 def write_columnar(tables: dict[str, pa.Table], folder: Path) -> None:

@@ -25,7 +25,7 @@ _TOP_LEVEL = (*SECTIONS, "metadata", "modelVersion", "kind")
 _RESPONSE_COLUMNS = frozenset(TABLES["responses"].schema.names)
 
 # Answers that are read together: enough to make columns worth while, few enough for the processor's caches.
-CHUNK_ANSWERS = 128
+CHUNK_ANSWERS = 512
 CHUNK_CHARACTERS = 4 * 1024 * 1024
 _THREADS = ThreadPoolExecutor(pa.cpu_count(), "flatten")  # Arrow's parser lets go of the interpreter
 

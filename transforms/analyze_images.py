@@ -209,14 +209,10 @@ class _Calls(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[Any]:
         while self._pending:
-            tagged = self._take(self._done.get())
-            if isinstance(tagged, TaggedOutput):
-                yield TaggedOutput(tagged.tag, at_end_of_bundle(tagged.value))
-            else:
-                yield at_end_of_bundle(tagged)
+            yield at_end_of_bundle(self._take(self._done.get()))
         self._note_events()
         if counts := self._stats.as_counts():
-            yield TaggedOutput(STATS, at_end_of_bundle(counts))
+            yield at_end_of_bundle(TaggedOutput(STATS, counts))
 
     def _start_process(self) -> _Process:
         caller = Caller(

@@ -1,19 +1,28 @@
-"""`FlattenSections`: answers become rows of the section tables, or dead letters where they are not the contract."""
+"""`FlattenSections`: answers become rows of the section tables, or dead letters where they are not the contract.
+
+A thread does it: the bundle's own thread also hands out the calls, and while it is away the window of calls runs dry.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.pvalue import TaggedOutput
 
 from ..schemas import Rejection, flatten
 from ..schemas.outcomes import DeadLetter
 from .endpoint.call import MAX_DEAD_LETTER_BODY
+from .records import at_end_of_bundle
 
 DEAD_LETTERS, COUNTS, TABLES = "dead_letters", "counts", "tables"
+MOST_UNDER_WAY = 2  # tables that wait to be flattened, or to be passed on
+_FLATTENER = ThreadPoolExecutor(2, "flatten sections")
 
 
 class FlattenSections(beam.PTransform):
@@ -32,25 +41,39 @@ class FlattenSections(beam.PTransform):
         self._run_id = run_id
 
     def expand(self, responses: beam.PCollection) -> dict[str, beam.PCollection]:
-        outputs = responses | beam.ParDo(_Flatten(self._run_id)).with_outputs(DEAD_LETTERS, COUNTS, main=TABLES)
+        outputs = responses | beam.ParDo(FlattenBatches(self._run_id)).with_outputs(DEAD_LETTERS, COUNTS, main=TABLES)
         return {name: outputs[name] for name in (TABLES, DEAD_LETTERS, COUNTS)}
 
 
-class _Flatten(beam.DoFn):
+class FlattenBatches(beam.DoFn):
+    """`pa.Table` (schema of `responses`) -> what `FlattenSections` gives, tagged."""
+
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
 
+    def start_bundle(self) -> None:
+        self._under_way: deque[Future[list[Any]]] = deque()
+
     def process(self, responses: pa.Table) -> Iterator[Any]:
+        self._under_way.append(_FLATTENER.submit(lambda: list(self._flatten(responses))))
+        while self._under_way and (self._under_way[0].done() or len(self._under_way) > MOST_UNDER_WAY):
+            yield from self._under_way.popleft().result()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for flattened in self._under_way:
+            yield from map(at_end_of_bundle, flattened.result())
+
+    def _flatten(self, responses: pa.Table) -> Iterator[Any]:
         flattened = flatten(_stamp(responses, self._run_id))
         yield "responses", flattened.accepted
         for name, table in flattened.tables.items():
             if table.num_rows:
                 yield name, table
         for rejection in flattened.rejected:
-            yield beam.pvalue.TaggedOutput(DEAD_LETTERS, _dead_letter(responses, rejection, self._run_id))
+            yield TaggedOutput(DEAD_LETTERS, _dead_letter(responses, rejection, self._run_id))
         if flattened.unknown_fields:
             counts = {f"unknown.{path}": number for path, number in flattened.unknown_fields.items()}
-            yield beam.pvalue.TaggedOutput(COUNTS, counts)
+            yield TaggedOutput(COUNTS, counts)
 
 
 def _stamp(responses: pa.Table, run_id: str) -> pa.Table:

@@ -1,4 +1,4 @@
-"""`JournalAnswers`: makes answers durable every two seconds, before anything else is done with them.
+"""`JournalAnswers`: makes answers durable within two seconds, before anything else is done with them.
 
 An answer was paid for; a crash must not lose it. Segments are Parquet files of the `responses` schema, written whole;
 what was journalled goes on as the same Arrow table, and the next run takes in the segments of a run that died.
@@ -21,7 +21,8 @@ from .records import at_end_of_bundle
 from .storage import join, write_table
 
 SEGMENT_SECONDS = 2.0
-SEGMENT_ANSWERS = 1000
+SEGMENT_ANSWERS = 250  # a few: what is done with them comes in small pieces, between which calls go on
+_CONVERTED_AT_ONCE = 50
 
 
 class JournalAnswers(beam.PTransform):
@@ -44,11 +45,12 @@ class JournalAnswers(beam.PTransform):
 
 
 class JournalWriter:
-    """Gathers answers and writes a segment when it is full or old; the age is watched by a thread of its own.
+    """Gathers answers; a thread of its own writes them as a segment when they are many or old.
 
     Args:
       folder: where segments go.
       max_age: seconds that an answer may wait to become durable.
+      write: writes a table, whole or not at all.
     """
 
     def __init__(
@@ -64,56 +66,66 @@ class JournalWriter:
         self._durable: list[pa.Table] = []
         self._error: BaseException | None = None
         self._closed = False
-        self._thread = threading.Thread(target=self._watch, name="journal", daemon=True)
+        self._thread = threading.Thread(target=self._write_segments, name="journal", daemon=True)
         self._thread.start()
 
     def add(self, answer: Analyzed) -> list[pa.Table]:
-        """Takes an answer; returns the tables that became durable since the last call."""
+        """Takes an answer; returns the tables that became durable since the last call.
+
+        It waits where answers come faster than they can be written. Raises what the writing of a segment raised.
+        """
         with self._changed:
+            self._changed.wait_for(lambda: len(self._answers) < 2 * SEGMENT_ANSWERS or self._error)
             self._answers.append(answer)
             if len(self._answers) == 1:
                 self._oldest = monotonic()
-                self._changed.notify()
-            if len(self._answers) >= SEGMENT_ANSWERS:
-                self._write_segment()
+            if len(self._answers) in (1, SEGMENT_ANSWERS):
+                self._changed.notify_all()
             return self._take()
 
     def close(self) -> list[pa.Table]:
         """Writes what is left and returns it."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-            self._write_segment()
-            return self._take()
+            self._changed.notify_all()
+        self._thread.join()
+        return self._take()
 
-    def _watch(self) -> None:
-        with self._changed:
-            while not self._closed:
-                wait = self._oldest + self._max_age - monotonic() if self._answers else None
-                if wait is not None and wait <= 0:
-                    self._write_or_keep_error()
-                else:
-                    self._changed.wait(wait)
-
-    def _write_or_keep_error(self) -> None:
+    def _write_segments(self) -> None:
         try:
-            self._write_segment()
-        except Exception as error:
-            self._error, self._closed = error, True
+            while answers := self._next_segment():
+                table = _as_table(answers)
+                self._write(join(self._folder, f"{uuid4().hex}.parquet"), table)
+                with self._changed:
+                    self._durable.append(table)
+        except BaseException as error:  # add and close raise it on the bundle's thread
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
 
-    def _write_segment(self) -> None:
-        if not self._answers:
-            return
-        table = TABLES["responses"].to_table(self._answers)
-        self._write(join(self._folder, f"{uuid4().hex}.parquet"), table)
-        self._answers = []
-        self._durable.append(table)
+    def _next_segment(self) -> list[Analyzed]:
+        """Waits for a segment; an empty one is the end."""
+        with self._changed:
+            while not self._closed and len(self._answers) < SEGMENT_ANSWERS:
+                left = self._oldest + self._max_age - monotonic() if self._answers else None
+                if left is not None and left <= 0:
+                    break
+                self._changed.wait(left)
+            answers, self._answers = self._answers, []
+            self._changed.notify_all()
+            return answers
 
     def _take(self) -> list[pa.Table]:
         if self._error is not None:
             raise self._error
         durable, self._durable = self._durable, []
         return durable
+
+
+def _as_table(answers: list[Analyzed]) -> pa.Table:
+    """Converts a few at a time: Arrow keeps the interpreter to itself meanwhile, and calls in flight have to wait."""
+    starts = range(0, len(answers), _CONVERTED_AT_ONCE)
+    return pa.concat_tables(TABLES["responses"].to_table(answers[at : at + _CONVERTED_AT_ONCE]) for at in starts)
 
 
 class _Journal(beam.DoFn):

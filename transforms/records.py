@@ -7,6 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -17,8 +18,10 @@ ROWS = 1000
 TableRows = tuple[str, pa.Table]
 
 
-def at_end_of_bundle(value: Any) -> WindowedValue:
-    """What `finish_bundle` has to emit a value as, in a batch pipeline."""
+def at_end_of_bundle(value: Any) -> Any:
+    """What `finish_bundle` has to emit a value as, tagged or not, in a batch pipeline."""
+    if isinstance(value, TaggedOutput):
+        return TaggedOutput(value.tag, at_end_of_bundle(value.value))
     return WindowedValue(value, GlobalWindow().max_timestamp(), (GlobalWindow(),))
 
 

@@ -71,12 +71,42 @@ def test_an_old_answer_is_written_though_nothing_else_happens():
     assert written.rows == [1]
 
 
-def test_a_full_segment_is_written_at_once():
+def test_a_full_segment_is_written_at_once_and_emitted_afterwards():
     written = Written()
     writer = JournalWriter("folder", max_age=1e6, write=written)
-    emitted = [table for number in range(SEGMENT_ANSWERS + 5) for table in writer.add(answer(number))]
-    assert [table.num_rows for table in emitted] == [SEGMENT_ANSWERS]
-    assert [table.num_rows for table in writer.close()] == [5]
+    for number in range(SEGMENT_ANSWERS):
+        assert writer.add(answer(number)) == []
+    assert written.happened.wait(5)
+    emitted = [*writer.add(answer(SEGMENT_ANSWERS)), *writer.close()]
+    assert [table.num_rows for table in emitted] == written.rows == [SEGMENT_ANSWERS, 1]
+
+
+def test_nothing_is_emitted_before_it_is_written_and_a_slow_disk_holds_answers_back():
+    may_write, writing = threading.Event(), threading.Event()
+
+    def write(path, table):
+        writing.set()
+        assert may_write.wait(30)
+
+    writer = JournalWriter("folder", max_age=1e6, write=write)
+    emitted, added = [], threading.Semaphore(0)
+
+    def add_many():
+        for number in range(4 * SEGMENT_ANSWERS):
+            emitted.extend(writer.add(answer(number)))
+            added.release()
+
+    adding = threading.Thread(target=add_many)
+    adding.start()
+    assert writing.wait(5)
+    for _ in range(3 * SEGMENT_ANSWERS):  # a segment that is being written, and two that wait
+        assert added.acquire(timeout=5)
+    assert not added.acquire(timeout=0.05)
+    assert emitted == []
+    may_write.set()
+    adding.join(30)
+    emitted += writer.close()
+    assert sum(table.num_rows for table in emitted) == 4 * SEGMENT_ANSWERS
 
 
 def test_a_journal_that_cannot_be_written_fails_the_bundle():

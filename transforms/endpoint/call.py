@@ -150,6 +150,10 @@ class Caller:
             self.admission.trip("unauthorized", str(error))
             return
         result = self._post(payload, headers, call.deadline)
+        is_served = isinstance(result, Reply) and result.status == 200
+        if is_served:  # the next call starts before this answer is read
+            self.admission.answered(started)
+            time.sleep(0)  # gives up the interpreter to the thread that has the place now
         call.ended_at = _utc_now()
         verdict = classify(
             result,
@@ -159,8 +163,9 @@ class Caller:
         )
         self._note(call, payload, result, verdict, started, waiting_since)
         if isinstance(result, Reply) and verdict.fault is None:
-            self.admission.answered(started)
             call.outcome = self._analyzed(call, result)
+        elif is_served:
+            call.outcome = self._dead_letter(call, verdict, result)
         else:
             self._after_fault(call, verdict, result, started)
 

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import DEFAULT_POOLBLOCK
 from requests.utils import get_environ_proxies
 
 from .deadline import BoundedAdapter, exchange
@@ -99,18 +98,21 @@ class Client:
     def __init__(self, endpoint: str, request: AnalyzeRequest, timeouts: Timeouts, connections: int) -> None:
         self._timeouts = timeouts
         self._session = requests.Session()
-        self._session.trust_env = False  # the environment is read here, once, instead of at every call
-        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-        adapter = BoundedAdapter(
-            pool_connections=1, pool_maxsize=connections, pool_block=DEFAULT_POOLBLOCK, max_retries=0
-        )
+        self._session.trust_env = False  # no credentials of a .netrc
+        adapter = BoundedAdapter(pool_maxsize=connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
-        self._session.headers.update({"Accept": "application/json", "User-Agent": "image-analysis-beam"})
-        self._template = self._session.prepare_request(
-            requests.Request("POST", endpoint + PATH, params=request.query())
-        )
-        self._session.proxies = get_environ_proxies(self._template.url or "")
+        # What `requests` works out for every call is the same for all of ours: proxies, certificates, pool, target.
+        prepared = self._session.prepare_request(requests.Request("POST", endpoint + PATH, params=request.query()))
+        proxies = get_environ_proxies(prepared.url or "")
+        certificates = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self._pool = adapter.get_connection_with_tls_context(prepared, certificates, proxies=proxies)
+        self._target = adapter.request_url(prepared, proxies)
+        self._headers = {
+            **self._session.headers,
+            "Accept": "application/json",
+            "User-Agent": "image-analysis-beam",
+        }
 
     def post(self, body: bytes, headers: Mapping[str, str], ends_at: float) -> Reply:
         """Sends one image and reads the whole reply.
@@ -126,16 +128,23 @@ class Client:
         """
         exchange.begin(min(ends_at, time.monotonic() + self._timeouts.total), self._timeouts.read)
         try:
-            with self._session.send(
-                self._request(body, headers),
-                timeout=(min(self._timeouts.connect, exchange.time_for_one_read()), self._timeouts.read),
-                allow_redirects=False,
-                stream=True,
-                proxies=self._session.proxies,
-                verify=self._session.verify,
-            ) as response:
-                return Reply(response.status_code, response.headers, _read(response.raw))
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            response = self._pool.urlopen(
+                "POST",
+                self._target,
+                body=body,
+                headers={**self._headers, **headers},
+                retries=False,
+                redirect=False,
+                timeout=urllib3.Timeout(
+                    connect=min(self._timeouts.connect, exchange.time_for_one_read()), read=self._timeouts.read
+                ),
+                preload_content=False,
+            )
+            try:
+                return Reply(response.status, response.headers, _read(response))
+            finally:
+                response.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             kind = NoAnswer if exchange.sent else NotSent
             raise kind(_reason(error)) from None
 
@@ -143,15 +152,8 @@ class Client:
         """Closes the connections."""
         self._session.close()
 
-    def _request(self, body: bytes, headers: Mapping[str, str]) -> requests.PreparedRequest:
-        request = self._template.copy()
-        request.body = body
-        request.headers.update(headers)
-        request.headers["Content-Length"] = str(len(body))
-        return request
 
-
-def _read(raw: urllib3.HTTPResponse) -> bytes:
+def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
     chunks, size = [], 0
     while chunk := raw.read(_CHUNK, decode_content=True):
         chunks.append(chunk)
