@@ -14,9 +14,9 @@ WORDS = [
 
 
 def make_answers(number: int, seed: int = 7) -> list[bytes]:
-    """JSON bodies as the service's GA version sends them."""
+    """JSON bodies as the service's GA version sends them: compact."""
     source = random.Random(seed)
-    return [json.dumps(make_answer(source)).encode() for _ in range(number)]
+    return [json.dumps(make_answer(source), separators=(",", ":")).encode() for _ in range(number)]
 
 
 def make_answer(source: random.Random) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from image_analysis_beam.schemas import PARQUET_WRITE_OPTIONS, TABLES
 from image_analysis_beam.schemas.fast import parse
 from image_analysis_beam.schemas.flattening import EXPECTED
 from image_analysis_beam.transforms.flatten_sections import FlattenBatches
-from image_analysis_beam.transforms.write_tables import TableFile
+from image_analysis_beam.transforms.write_tables import ROW_GROUP_ROWS, TableFile
 
 from .answers import make_answers
 from .measure import median, print_machine, print_table
@@ -86,7 +86,7 @@ def flattened(batches: list[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
 def write_columnar(tables: dict[str, pa.Table], folder: Path) -> None:
     """The floor."""
     for name, table in tables.items():
-        pq.write_table(table, folder / f"{name}.parquet", row_group_size=100_000, **PARQUET_WRITE_OPTIONS)
+        pq.write_table(table, folder / f"{name}.parquet", row_group_size=ROW_GROUP_ROWS, **PARQUET_WRITE_OPTIONS)
 
 
 def parse_and_write_columnar(batches: list[pa.Table], tables: dict[str, pa.Table], folder: Path) -> None:

@@ -28,7 +28,7 @@ from .endpoint.request import AnalyzeRequest
 from .endpoint.settings import CallSettings
 from .endpoint.uri import ImageRef
 from .live_counts import live_counts
-from .records import at_end_of_bundle
+from .records import at_end_of_bundle, pack, unpack
 from .storage import open_bytes
 
 ANALYZED, DEAD_LETTERS, DEFERRED, STATS = "analyzed", "dead_letters", "deferred", "stats"
@@ -110,6 +110,7 @@ class AnalyzeImages(beam.PTransform):
         outputs = (
             images
             | "Batch" >> beam.BatchElements(min_batch_size=self._batch_size, max_batch_size=self._batch_size)
+            | "Pack" >> beam.Map(pack)
             | "Spread" >> beam.Reshuffle()
             | "Call" >> beam.ParDo(calls).with_outputs(DEAD_LETTERS, DEFERRED, STATS, main=ANALYZED)
         )
@@ -168,7 +169,7 @@ def defer_the_rest(reason: str, detail: str) -> bool:
 
 
 class _Calls(beam.DoFn):
-    """Batches of images -> outcomes, by tag."""
+    """Packed batches of `ImageRef` or URI text -> outcomes, by tag."""
 
     def __init__(
         self,
@@ -193,8 +194,8 @@ class _Calls(beam.DoFn):
         self._pending = 0
         self._stats = CallStats()
 
-    def process(self, batch: list[ImageRef | str]) -> Iterator[Any]:
-        for image in batch:
+    def process(self, batch: bytes) -> Iterator[Any]:
+        for image in unpack(batch):
             while self._pending >= self._process.threads:
                 yield self._take(self._done.get())
             self._pending += 1

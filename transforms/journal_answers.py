@@ -111,7 +111,7 @@ class JournalWriter:
                 if left is not None and left <= 0:
                     break
                 self._changed.wait(left)
-            answers, self._answers = self._answers, []
+            answers, self._answers = self._answers[:SEGMENT_ANSWERS], self._answers[SEGMENT_ANSWERS:]
             self._changed.notify_all()
             return answers
 

@@ -17,7 +17,7 @@ from .endpoint.uri import ImageRef
 from .history import ReadHistory, read_rows, shard_of
 from .live_counts import live_counts
 from .plan import Cut, RedrivePolicy, ToDo, budget_bucket, cut_of, plan_shard, why_called
-from .records import at_end_of_bundle
+from .records import at_end_of_bundle, pack, unpack
 
 TO_DO, RECOVERED, DEFERRED, DUPLICATES, COUNTS = "to_do", "recovered", "deferred", "duplicates", "counts"
 _BLOCK_IMAGES = 20_000
@@ -61,9 +61,9 @@ class PlanWork(beam.PTransform):
         blocks = images | "BlockByShard" >> beam.ParDo(_BlockByShard())
         sources = {"images": blocks}
         if self._output is not None:
-            sources["history"] = images.pipeline | ReadHistory(
-                self._output, self._run_id, self._fingerprint, self._dead_runs
-            )
+            history = ReadHistory(self._output, self._run_id, self._fingerprint, self._dead_runs)
+            packed = beam.MapTuple(lambda shard, block: (shard, pack(block)))
+            sources["history"] = images.pipeline | history | "PackHistory" >> packed
         planned = (
             sources
             | "JoinByShard" >> beam.CoGroupByKey()
@@ -117,24 +117,26 @@ class PlanWork(beam.PTransform):
 
 
 class _BlockByShard(beam.DoFn):
-    """ImageRef -> (shard, list of ImageRef)."""
+    """ImageRef -> (shard, packed list of ImageRef)."""
 
     def start_bundle(self) -> None:
         self._shards: dict[str, list[ImageRef]] = {}
         self._held = 0
 
-    def process(self, image: ImageRef) -> Iterator[tuple[str, list[ImageRef]]]:
+    def process(self, image: ImageRef) -> Iterator[tuple[str, bytes]]:
         self._shards.setdefault(shard_of(image.image_id), []).append(image)
         self._held += 1
         if self._held >= _BLOCK_IMAGES:
             live_counts().add({"listed": self._held})
-            yield from self._shards.items()
+            yield from self._blocks()
             self.start_bundle()
 
     def finish_bundle(self) -> Iterator[Any]:
         live_counts().add({"listed": self._held})
-        for block in self._shards.items():
-            yield at_end_of_bundle(block)
+        yield from map(at_end_of_bundle, self._blocks())
+
+    def _blocks(self) -> Iterator[tuple[str, bytes]]:
+        return ((shard, pack(images)) for shard, images in self._shards.items())
 
 
 class _PlanShard(beam.DoFn):
@@ -143,8 +145,9 @@ class _PlanShard(beam.DoFn):
 
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Any]:
         _, grouped = element
-        blocks = list(grouped["images"])
-        plan = plan_shard(blocks, grouped.get("history", ()), self._fingerprint, self._policy)
+        blocks = list(map(unpack, grouped["images"]))
+        history = map(unpack, grouped.get("history", ()))
+        plan = plan_shard(blocks, history, self._fingerprint, self._policy)
         live_counts().add({"to_do": len(plan.to_do)})
         yield from plan.to_do
         for image in plan.duplicates:

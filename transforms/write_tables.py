@@ -21,7 +21,7 @@ from . import storage
 from .layout import Layout
 from .records import TableRows, at_end_of_bundle
 
-ROW_GROUP_ROWS = 100_000
+ROW_GROUP_ROWS = 65_000
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 _WRITERS = ThreadPoolExecutor(pa.cpu_count(), "write")  # the rows of the next group come while one is encoded
 FILE_BYTES = 1024 * 1024 * 1024  # as Arrow tables in memory; a fraction of it as Parquet
