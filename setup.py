@@ -49,9 +49,10 @@ EXTRAS["test"] = [
     "polars>=1",  # a third reader of our Parquet
     "pandas>=2",  # a fourth
     "apache-beam[yaml]",  # runs examples/pipeline.yaml
+    "gcp-storage-emulator>=2026.7",  # the one on which Beam's own writes work
 ]
 EXTRAS["lint"] = ["ruff>=0.17,<0.18", "mypy>=2,<3"]
-# Spark reads our Parquet too; its test is skipped without it.
+# Spark reads our Parquet too; its test needs Java besides, and is skipped without them.
 EXTRAS["interop"] = ["pyspark>=3.5"]
 
 setup(

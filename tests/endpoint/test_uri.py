@@ -10,6 +10,7 @@ from image_analysis_beam.transforms.endpoint.uri import (
     image_id,
     local_path,
     redact,
+    scrub,
     sendable,
 )
 
@@ -124,3 +125,26 @@ def test_any_text_has_a_reference(text):
 def test_canonical_form_is_stable(text):
     uri = "https://host/" + text
     assert canonical(canonical(uri)) == canonical(uri)
+
+
+SIGNED = "https://user:hunter22@host/a.jpg?sv=2024&se=2026-01-01&sp=r&sig=abc%2Bdefgh%3D&size=large"
+
+
+@pytest.mark.parametrize(
+    ("text", "uri", "scrubbed"),
+    [
+        (
+            f"cannot fetch {SIGNED}",
+            SIGNED,
+            "cannot fetch https://…@host/a.jpg?sv=2024&se=2026-01-01&sp=r&sig=…&size=large",
+        ),
+        ("no sig abc+defgh=, no abc%2Bdefgh%3D", SIGNED, "no sig …, no …"),
+        ("large r 2024", SIGNED, "large r 2024"),
+        ("X-Amz-Signature 0123456789", "https://h/a?X-Amz-Signature=0123456789", "X-Amz-Signature …"),
+        ("password hunter22", SIGNED, "password …"),
+        ("nothing of it", SIGNED, "nothing of it"),
+        ("a b c", "https://h/a?sig=b", "a b c"),
+    ],
+)
+def test_a_text_that_quotes_a_uri_loses_its_secrets(text, uri, scrubbed):
+    assert scrub(text, uri) == scrubbed

@@ -95,7 +95,6 @@ def picture(path: Path, index: int) -> Path:
 @pytest.fixture(scope="module")
 def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[storage.Bucket]:
     """A bucket of a storage emulator, which is a process of its own; the environment points to it."""
-    pytest.importorskip("gcp_storage_emulator", reason="pip install gcp-storage-emulator")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

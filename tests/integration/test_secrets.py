@@ -1,7 +1,10 @@
 """A canary key and canary signatures appear nowhere but in the requests that need them."""
 
 import io
+import json
 import logging
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import apache_beam as beam
 import pytest
@@ -63,3 +66,38 @@ def test_no_graph(secretive, monkeypatch, tmp_path):
     assert KEY.encode() not in proto
     assert KEY not in repr(config)
     assert KEY not in str(config.options.get_all_options())
+
+
+class Echo(BaseHTTPRequestHandler):
+    """A service that quotes what it was sent."""
+
+    def do_POST(self):
+        sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        message = f"The provided image url {sent['url']} is not accessible."
+        body = json.dumps({"error": {"code": "InvalidRequest", "message": message}}).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, 0), (403, 3)])
+def test_a_service_that_quotes_the_url_gives_nothing_away(run, listed, monkeypatch, status, code):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        server.status = status
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("VISION_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("VISION_KEY", KEY)
+        uri = f"https://user:{SIGNATURE}@photos.example/a.jpg?sv=1&sig={SIGNATURE}%3D"
+        finished = run("--input", listed([uri, uri.replace("a.jpg", "b.jpg")]))
+        server.shutdown()
+    assert finished.code == code
+    rows = finished.rows("dead_letters") + finished.rows("deferred")
+    assert len(rows) == 2
+    assert "is not accessible" in repr(rows)
+    assert "photos.example/a.jpg?sv=1" in repr(rows)
+    seen = [finished.out, finished.err, repr(rows), (finished.output / "report.html").read_text()]
+    assert not [text for text in seen if SIGNATURE in text]

@@ -34,7 +34,10 @@ def test_small_tables_become_large_row_groups_and_no_rows_an_empty_file(tmp_path
     (path,) = (tmp_path / "deferred" / "run=run").iterdir()
     metadata = pq.read_metadata(path)
     assert metadata.num_rows == 130_000
-    assert [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)] == [ROW_GROUP_ROWS, 130_000 - ROW_GROUP_ROWS]
+    assert [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)] == [
+        ROW_GROUP_ROWS,
+        130_000 - ROW_GROUP_ROWS,
+    ]
     assert metadata.row_group(0).column(0).compression == "ZSTD"
     (empty,) = (tmp_path / "dead_letters" / "run=run").iterdir()
     assert pq.read_schema(empty).equals(TABLES["dead_letters"].schema, check_metadata=False)

@@ -19,7 +19,7 @@ from .fingerprint import request_fingerprint
 from .payload import ByteBudget, Payload, PayloadFault, bytes_payload, is_sent_as_url, url_payload
 from .request import AnalyzeRequest
 from .settings import CallSettings
-from .uri import ImageRef
+from .uri import ImageRef, scrub
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
 MAX_DEAD_LETTER_BODY = 64 * 1024
@@ -162,6 +162,8 @@ class Caller:
             now=call.ended_at.timestamp(),
         )
         self._note(call, payload, result, verdict, started, waiting_since)
+        if verdict.fault is not None:
+            verdict = verdict._replace(message=scrub(verdict.message, call.image.uri))
         if isinstance(result, Reply) and verdict.fault is None:
             call.outcome = self._analyzed(call, result)
         elif is_served:
@@ -280,7 +282,7 @@ class Caller:
             billed_units=sum(attempt.billed_units for attempt in call.attempts) or None,
             fingerprint=self._fingerprint,
             redrive_count=call.image.redrive_count,
-            body=reply.body[:MAX_DEAD_LETTER_BODY].decode("utf-8", "replace") if reply else None,
+            body=scrub(reply.body[:MAX_DEAD_LETTER_BODY].decode("utf-8", "replace"), call.image.uri) if reply else None,
             run_id=self._run_id,
         )
 

@@ -67,6 +67,7 @@ _SAS_PARAMETERS = frozenset(
         "ses",
     ]
 )
+_SHORTEST_SECRET = 6  # characters: what is shorter may stand in any text
 _SIGNED_URL_PARAMETERS = frozenset(["expires", "googleaccessid", "awsaccesskeyid", "key-pair-id", "policy"])
 
 
@@ -135,6 +136,18 @@ def redact(uri: str) -> str:
     return f"{head}?{query}" if query else head
 
 
+def scrub(text: str, uri: str) -> str:
+    """A text of somebody who was sent the URI, such as an error message, without what `redact` takes from the URI."""
+    authority, _, query = uri.partition("?")
+    secrets = set(query.partition("#")[0].split("&")) - set(redact(uri).partition("?")[2].split("&"))
+    values = [part.partition("=")[2] for part in secrets if _is_telling(part)]
+    if userinfo := _USERINFO.search(authority):
+        values += [userinfo[0][3:-1], userinfo[0][3:-1].partition(":")[2]]
+    for secret in sorted({*values, *map(unquote, values)}, key=len, reverse=True):
+        text = text.replace(secret, "…") if len(secret) >= _SHORTEST_SECRET else text
+    return text
+
+
 def check(uri: str) -> str:
     """The scheme of a well-formed URI in lower case, `file` for a local path.
 
@@ -192,5 +205,14 @@ def _without_secrets(query: str) -> str:
 
 
 def _is_secret(part: str, dropped: set[str]) -> bool:
-    name = unquote(part.partition("=")[0]).lower()
+    name = _name(part)
     return name in dropped or name.startswith(_SECRET_PREFIXES)
+
+
+def _is_telling(part: str) -> bool:
+    """Whether a dropped parameter is a secret by itself: the dates and rights beside a signature are not."""
+    return _name(part) in _SECRET_PARAMETERS or _name(part).startswith(_SECRET_PREFIXES)
+
+
+def _name(part: str) -> str:
+    return unquote(part.partition("=")[0]).lower()
