@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .reading import Objects, Rows
-from .table import BOOL, FLOAT64, INT32, KEY, STRING, STRINGS, TIMESTAMP, TableSpec, column
+from .table import CALL, INT32, KEY, STRING, STRINGS, TIMESTAMP, TableSpec, column
 
 
 def flatten(answers: Objects, sections: Sequence[str]) -> Rows:
@@ -38,12 +38,7 @@ TABLE = TableSpec(
         column("features", STRINGS, "the features that were asked; empty with a custom model"),
         column("model_name", STRING, "the custom model that was asked", nullable=True),
         column("api_version", STRING, "the api-version that was asked"),
-        column("request_id", STRING, "apim-request-id: the id to quote to support", nullable=True),
-        column("region", STRING, "x-ms-region: where the service ran", nullable=True),
-        column("billed_units", INT32, "CSP-Billing-Usage: transactions billed for the answer", nullable=True),
-        column("latency_ms", FLOAT64, "of the attempt that was answered", unit="millisecond"),
-        column("attempts", INT32, "HTTP requests that the image took"),
-        column("maybe_billed", BOOL, "whether an earlier attempt got no answer, and may have been billed too"),
+        *CALL,
         column("analyzed_at", TIMESTAMP, "when the answer came, UTC"),
     ),
     ("image_id", "fingerprint", "run_id"),

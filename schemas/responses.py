@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .table import BOOL, FLOAT64, INT32, INT64, KEY, STRING, STRINGS, TIMESTAMP, TableSpec, column
+from .table import CALL, INT32, INT64, KEY, STRING, STRINGS, TIMESTAMP, TableSpec, column
 
 TABLE = TableSpec(
     "responses",
@@ -13,12 +13,7 @@ TABLE = TableSpec(
         column("features", STRINGS, "the features that were asked; empty with a custom model"),
         column("model_name", STRING, "the custom model that was asked", nullable=True),
         column("body", STRING, "the JSON exactly as received"),
-        column("request_id", STRING, "apim-request-id: the id to quote to support", nullable=True),
-        column("region", STRING, "x-ms-region: where the service ran", nullable=True),
-        column("billed_units", INT32, "CSP-Billing-Usage: transactions billed for the answer", nullable=True),
-        column("latency_ms", FLOAT64, "of the attempt that was answered", unit="millisecond"),
-        column("attempts", INT32, "HTTP requests that the image took"),
-        column("maybe_billed", BOOL, "whether an earlier attempt got no answer, and may have been billed too"),
+        *CALL,
         column("bytes_sent", INT64, "size of the request's body", unit="byte"),
         column("redrive_count", INT32, "how often the image had been called again after a dead letter"),
         column("analyzed_at", TIMESTAMP, "when the answer came, UTC"),

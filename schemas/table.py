@@ -59,6 +59,15 @@ KEY = [
     column("run_id", STRING, "the run that committed the row; its manifest is runs/<run_id>.json"),
 ]
 
+CALL = [
+    column("request_id", STRING, "apim-request-id: the id to quote to support", nullable=True),
+    column("region", STRING, "x-ms-region: where the service ran", nullable=True),
+    column("billed_units", INT32, "CSP-Billing-Usage: transactions billed for the answer", nullable=True),
+    column("latency_ms", FLOAT64, "of the attempt that was answered", unit="millisecond"),
+    column("attempts", INT32, "HTTP requests that the image took"),
+    column("maybe_billed", BOOL, "whether an earlier attempt got no answer, and may have been billed too"),
+]
+
 
 @dataclass(frozen=True)
 class TableSpec:

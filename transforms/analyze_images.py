@@ -6,8 +6,9 @@ pacer, breaker, window and connection pool serve a worker process, whatever the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, ClassVar
 from weakref import WeakSet
@@ -104,9 +105,18 @@ class AnalyzeImages(beam.PTransform):
         return self
 
     def expand(self, images: beam.PCollection) -> dict[str, beam.PCollection]:
-        calls = _Calls(
-            self._endpoint, self._request, self._credential, self._settings, self._run_id, self._rate_limiter
+        make_caller = partial(
+            Caller,
+            self._endpoint,
+            self._request,
+            self._credential,
+            self._settings,
+            open_bytes,
+            self._run_id,
+            self._rate_limiter,
         )
+        # Twice the window: some threads read images or pause between attempts while the window is full.
+        calls = _Calls(make_caller, 2 * self._settings.max_in_flight)
         outputs = (
             images
             | "Batch" >> beam.BatchElements(min_batch_size=self._batch_size, max_batch_size=self._batch_size)
@@ -158,6 +168,7 @@ class _Process:
         self.threads = threads
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="analyze")
         self.alive.add(self)
+        live_counts().watch(caller.admission.live)
 
 
 def defer_the_rest(reason: str, detail: str) -> bool:
@@ -171,21 +182,12 @@ def defer_the_rest(reason: str, detail: str) -> bool:
 class _Calls(beam.DoFn):
     """Packed batches of `ImageRef` or URI text -> outcomes, by tag."""
 
-    def __init__(
-        self,
-        endpoint: str,
-        request: AnalyzeRequest,
-        credential: Credential,
-        settings: CallSettings,
-        run_id: str,
-        rate_limiter: RateLimiter | None,
-    ) -> None:
-        self._endpoint, self._request, self._credential = endpoint, request, credential
-        self._settings, self._run_id, self._rate_limiter = settings, run_id, rate_limiter
+    def __init__(self, make_caller: Callable[[], Caller], threads: int) -> None:
+        self._make_caller, self._threads = make_caller, threads
         self._shared = Shared()
 
     def setup(self) -> None:
-        self._process: _Process = self._shared.acquire(self._start_process)
+        self._process: _Process = self._shared.acquire(lambda: _Process(self._make_caller(), self._threads))
         self._metrics = _BeamMetrics()
         self._live = live_counts()
 
@@ -214,20 +216,6 @@ class _Calls(beam.DoFn):
         self._note_events()
         if counts := self._stats.as_counts():
             yield at_end_of_bundle(TaggedOutput(STATS, counts))
-
-    def _start_process(self) -> _Process:
-        caller = Caller(
-            self._endpoint,
-            self._request,
-            self._credential,
-            self._settings,
-            open_bytes,
-            self._run_id,
-            self._rate_limiter,
-        )
-        live_counts().watch(caller.admission.live)
-        # Twice the window: some threads read images or pause between attempts while the window is full.
-        return _Process(caller, 2 * self._settings.max_in_flight)
 
     def _run(self, image: ImageRef, done: SimpleQueue[Call | BaseException]) -> None:
         try:

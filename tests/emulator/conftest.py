@@ -131,3 +131,11 @@ def web() -> Iterator[PictureServer]:
     server = PictureServer()
     yield server
     server.close()
+
+
+def order(caller: Caller, kind: str, match: dict[str, Any] | None = None, **params: Any) -> None:
+    caller.emulator.set_faults({"rules": [{"match": match or {}, "fault": {"kind": kind, **params}}]})
+
+
+def control(emulator: Emulator, method: str, body: str | None = None) -> requests.Response:
+    return requests.request(method, emulator.url + "/_emulator/faults", data=body, timeout=5)

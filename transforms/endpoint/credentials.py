@@ -9,7 +9,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import requests
@@ -127,7 +127,23 @@ def _secret_manager() -> Any:
     return secretmanager.SecretManagerServiceClient()
 
 
-class IssuedToken(Credential):
+class _Token(Credential):
+    """A bearer token that is kept while it is valid."""
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._cached(self._fetch)}"}
+
+    def refresh(self) -> bool:
+        with self._lock:
+            self._secret = None
+        return True
+
+    @abstractmethod
+    def _fetch(self) -> tuple[str, float]:
+        """A new token, and how many seconds it may be used."""
+
+
+class IssuedToken(_Token):
     """A short-lived token that the resource's region gives for a key (`issueToken`), renewed at eight minutes.
 
     Args:
@@ -139,14 +155,6 @@ class IssuedToken(Credential):
         super().__init__()
         self._key = key
         self._issuer = issuer.rstrip("/")
-
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._cached(self._fetch)}"}
-
-    def refresh(self) -> bool:
-        with self._lock:
-            self._secret = None
-        return True
 
     def _fetch(self) -> tuple[str, float]:
         url = f"{self._issuer}/sts/v1.0/issueToken"
@@ -160,30 +168,20 @@ class IssuedToken(Credential):
         return reply.text, ISSUED_TOKEN_SECONDS
 
 
-class EntraToken(Credential):
+class EntraToken(_Token):
     """A Microsoft Entra token through azure-identity (extra `entra`): environment, workload or managed identity."""
 
     def __init__(self, token_credential: Callable[[], Any] | None = None) -> None:
         super().__init__()
         self._token_credential = token_credential
 
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._cached(self._fetch)}"}
-
-    def refresh(self) -> bool:
-        with self._lock:
-            self._secret = None
-        return True
-
     def _fetch(self) -> tuple[str, float]:
-        import time
-
         try:
             credential = self._token_credential() if self._token_credential else _default_azure_credential()
             token = credential.get_token(ENTRA_SCOPE)
         except Exception as error:
             raise CredentialError(f"Entra gave no token: {type(error).__name__}") from None
-        return token.token, max(0.0, token.expires_on - time.time() - _EXPIRY_MARGIN)
+        return token.token, max(0.0, token.expires_on - time() - _EXPIRY_MARGIN)
 
 
 def _default_azure_credential() -> Any:

@@ -18,6 +18,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+_WHOLE = 64 * 1024  # what is no larger is sent at once, and received at once if it comes at once
+
 
 class Exchange(threading.local):
     """The exchange that this thread is in."""
@@ -66,17 +68,31 @@ class _BoundedResponse(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self.fp = io.BufferedReader(_BoundedReader(sock))
+        self.fp = io.BufferedReader(_BoundedReader(sock), _WHOLE)
 
 
 class _BoundedConnection(HTTPConnection):
     response_class = _BoundedResponse
+    _head, _head_is_next = b"", False
+
+    def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
+        self._head_is_next = True
+        super().endheaders(message_body, encode_chunked=encode_chunked)
 
     def send(self, data: Any) -> None:
+        """Sends the head together with a small body; all of our requests have one."""
         if self.sock is None:
             self.connect()
-        exchange.sent = True
-        super().send(data)
+        if self._head_is_next:
+            self._head, self._head_is_next = data, False
+            return
+        head, self._head = self._head, b""
+        exchange.sent = exchange.sent or bool(head)  # what opens a proxy's tunnel has no head of ours
+        if len(head) + len(data) <= _WHOLE:
+            super().send(head + data)
+        else:
+            super().send(head)
+            super().send(data)
 
 
 class _BoundedTLSConnection(_BoundedConnection, HTTPSConnection):
