@@ -135,6 +135,7 @@ class Client:
                 headers={**self._headers, **headers},
                 retries=False,
                 redirect=False,
+                assert_same_host=False,  # a proxy is another one than the target names
                 timeout=urllib3.Timeout(
                     connect=min(self._timeouts.connect, exchange.time_for_one_read()), read=self._timeouts.read
                 ),
