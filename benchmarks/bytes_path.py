@@ -22,7 +22,7 @@ def make_images(folder: Path, images: int, distinct: int = 16) -> list[str]:
     originals = []
     for index in range(min(distinct, images)):
         original = folder / f"original-{index}.jpg"
-        Image.frombytes("RGB", (448, 448), source.randbytes(448 * 448 * 3)).save(original, quality=80)
+        Image.frombytes("RGB", (554, 554), source.randbytes(554 * 554 * 3)).save(original, quality=80)
         originals.append(original)
     paths = [folder / f"{index:06d}.jpg" for index in range(images)]
     for index, path in enumerate(paths):
