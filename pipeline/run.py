@@ -26,6 +26,11 @@ from .progress import shown
 from .report import report_line
 
 INCOMPLETE, ACCOUNTING_FAILED = 3, 4
+_WHY_SKIPPED = {
+    "answered": "answered before",
+    "known_bad": "known to be bad",
+    "redrives_spent": "called often enough",
+}
 _WHAT_TO_DO = {
     "outage": "run the same command again when the service is well",
     "throttled": "run the same command again, with a lower --requests_per_second",
@@ -134,10 +139,12 @@ def summary(manifest: dict[str, Any]) -> str:
     """The run in one line."""
     accounts, attempts = manifest["conservation"], manifest["calls"]["attempts"]
     extra = f" (and {accounts['recovered_extra']} recovered)" if accounts["recovered_extra"] else ""
+    reasons = ", ".join(f"{number} {_WHY_SKIPPED[reason]}" for reason, number in manifest["skipped"].items())
+    why_skipped = f" ({reasons})" if reasons else ""
     return (
         f"{accounts['input']} images{extra}: {accounts['analyzed']} analyzed, {accounts['dead_letters']} dead letters, "
-        f"{accounts['deferred']} deferred, {accounts['skipped']} skipped, {accounts['duplicates']} duplicates; "
-        f"{attempts} calls made"
+        f"{accounts['deferred']} deferred, {accounts['skipped']} skipped{why_skipped}, "
+        f"{accounts['duplicates']} duplicates; {attempts} calls made"
     )
 
 
