@@ -29,17 +29,16 @@ class LiveCounts:
     """
 
     def __init__(self, folder: str | None) -> None:
-        self._is_watched = folder is not None
-        self._lock = threading.Lock()
+        self._path = Path(folder, f"{uuid4().hex}.json") if folder else None
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._counts: Counter[str] = Counter()
         self._watched: list[Callable[[], Counts]] = []
-        if folder is not None:
-            path = Path(folder, f"{uuid4().hex}.json")
-            threading.Thread(target=self._keep_writing, args=[path], name="live counts", daemon=True).start()
+        if self._path:
+            threading.Thread(target=self._keep_writing, args=[self._path], name="live counts", daemon=True).start()
 
     def add(self, counts: Mapping[str, int]) -> None:
         """Adds to the counts."""
-        if self._is_watched:
+        if self._path:
             with self._lock:
                 self._counts.update(counts)
 
@@ -55,15 +54,26 @@ class LiveCounts:
             total.update(read())
         return total
 
+    def flush(self) -> None:
+        """Writes the counts now: for a number that others are compared with."""
+        if self._path:
+            self._write(self._path)
+
     def _keep_writing(self, path: Path) -> None:
-        draft, never = path.with_suffix(".tmp"), threading.Event()
-        while path.parent.is_dir():
+        never = threading.Event()
+        while self._write(path):
+            never.wait(SECONDS)
+
+    def _write(self, path: Path) -> bool:
+        """Writes the file, whole or not at all; False where the watcher has gone, and its folder."""
+        draft = path.with_suffix(".tmp")
+        with self._writing:
             try:
                 draft.write_text(json.dumps(self.read()))
                 draft.replace(path)
-            except FileNotFoundError:  # the watcher has gone, and its folder
-                return
-            never.wait(SECONDS)
+            except FileNotFoundError:
+                return False
+        return True
 
 
 def live_counts() -> LiveCounts:

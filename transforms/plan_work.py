@@ -164,6 +164,9 @@ class _PlanShard(beam.DoFn):
         }
         yield TaggedOutput(COUNTS, {name: number for name, number in counts.items() if number})
 
+    def finish_bundle(self) -> None:
+        live_counts().flush()  # how many there are to do is known before the first is done
+
 
 class _CountBuckets(beam.CombineFn):
     def create_accumulator(self) -> Counter[tuple[int, str]]:
