@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..transforms.endpoint.faults import FAULTS, OUTAGE_FAULTS, Fault, Retry
-from .options import ImageAnalysisOptions, full_help
+from .options import flag_groups, full_help
 
 _AGAIN = {
     Retry.NEVER: "no",
@@ -27,11 +27,9 @@ _TAKES = {int: " integer", float: " number"}
 
 def flags() -> Iterator[str]:
     """A table of each group of flags."""
-    parser = argparse.ArgumentParser(add_help=False)
-    ImageAnalysisOptions._add_argparse_args(parser)
-    for group in filter(lambda group: group._group_actions, parser._action_groups):
-        yield from (f"### {group.title}", "", "| flag | meaning |", "|---|---|")
-        yield from map(_flag, group._group_actions)
+    for title, group in flag_groups():
+        yield from (f"### {title}", "", "| flag | meaning |", "|---|---|")
+        yield from map(_flag, group)
         yield ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -29,6 +30,15 @@ class ImageAnalysisOptions(PipelineOptions):
         _add_calls(parser.add_argument_group("How calls are made"))
         _add_local(parser.add_argument_group(THIS_MACHINE))
         _add_others(parser.add_argument_group(OTHER_COMMANDS))
+
+
+def flag_groups() -> Iterator[tuple[str, list[argparse.Action]]]:
+    """The titles of the groups of flags with their flags, in the order of the help."""
+    parser = argparse.ArgumentParser(add_help=False)
+    ImageAnalysisOptions._add_argparse_args(parser)
+    for group in parser._action_groups:
+        if group._group_actions:
+            yield str(group.title), group._group_actions
 
 
 def full_help(flag: argparse.Action) -> str:

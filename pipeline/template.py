@@ -14,7 +14,7 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from .options import OTHER_COMMANDS, THIS_MACHINE, ImageAnalysisOptions, full_help
+from .options import OTHER_COMMANDS, THIS_MACHINE, flag_groups, full_help
 
 LEFT_OUT = (THIS_MACHINE, OTHER_COMMANDS)  # groups of flags that mean nothing to a job on Dataflow
 REQUIRED = ("output",)
@@ -32,11 +32,9 @@ def metadata() -> dict[str, Any]:
 
 def flags() -> Iterator[argparse.Action]:
     """The flags of a job on Dataflow, in the order of the help."""
-    parser = argparse.ArgumentParser(add_help=False)
-    ImageAnalysisOptions._add_argparse_args(parser)
-    for group in parser._action_groups:
-        if group.title not in LEFT_OUT:
-            yield from group._group_actions
+    for title, group in flag_groups():
+        if title not in LEFT_OUT:
+            yield from group
 
 
 def to_flags(parameters: list[str]) -> list[str]:

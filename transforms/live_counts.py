@@ -10,7 +10,7 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
@@ -89,11 +89,6 @@ def _of_folder(folder: str | None) -> LiveCounts:
 def read_counts(folder: Path) -> Counter[str]:
     """The counts of all processes together."""
     total: Counter[str] = Counter()
-    for counts in _files(folder):
-        total.update(counts)
-    return total
-
-
-def _files(folder: Path) -> Iterator[dict[str, int]]:
     for path in folder.glob("*.json"):
-        yield json.loads(path.read_text())
+        total.update(json.loads(path.read_text()))
+    return total

@@ -76,7 +76,7 @@ def test_all_blocks_are_known():
     assert "─►" in blocks("")[2]
 
 
-def test_the_two_commands(copy):
+def test_the_two_commands(copy, monkeypatch):
     first, second = blocks("")[0].split()
     assert (first, second) == ("./run_local.sh", "./run_tests.sh")
     ran = run(first, copy)
@@ -85,9 +85,8 @@ def test_the_two_commands(copy):
     tested = run(f"{second} -n 0 tests/endpoint/test_retry_after.py", copy)
     assert tested.returncode == 0, tested.stdout
     (query,) = blocks("sql")
-    os.chdir(copy)
+    monkeypatch.chdir(copy)
     assert duckdb.sql(query).fetchall()
-    os.chdir(ROOT)
 
 
 def test_with_a_real_resource(copy, service):
