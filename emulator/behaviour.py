@@ -69,6 +69,8 @@ class Outage:
 
 @dataclass(frozen=True)
 class Behaviour:
+    """`chunked`, `gzip` and `close_idle_after` (seconds) bear on the replies to analyze calls."""
+
     limits: Sequence[Limit] = ()
     throttle_form: str = "both"
     latency: Latency = field(default_factory=Latency)
@@ -77,6 +79,9 @@ class Behaviour:
     retired: bool = False
     hostile_text: bool = False
     no_text: str = "empty_blocks"
+    chunked: bool = False
+    gzip: bool = False
+    close_idle_after: float | None = None
 
 
 def parse_behaviour(document: object) -> Behaviour:
@@ -93,6 +98,9 @@ def parse_behaviour(document: object) -> Behaviour:
         retired=_typed(given.get("retired", False), bool, "retired"),
         hostile_text=_typed(given.get("hostile_text", False), bool, "hostile_text"),
         no_text=_choice(given.get("no_text", "empty_blocks"), NO_TEXT_FORMS, "no_text"),
+        chunked=_typed(given.get("chunked", False), bool, "chunked"),
+        gzip=_typed(given.get("gzip", False), bool, "gzip"),
+        close_idle_after=_number(given, "close_idle_after", ""),
     )
 
 
@@ -132,9 +140,10 @@ def _number(given: Json, name: str, where: str, kind: type = float, least: float
     """The named number, or None if it is not given."""
     if given.get(name) is None:
         return None
-    value = _typed(given[name], kind, f"{where}.{name}")
+    at = f"{where}.{name}" if where else name
+    value = _typed(given[name], kind, at)
     if not least <= value <= most:
-        raise BehaviourError(f"{where}.{name}: must be between {least:g} and {most:g}, got {value!r}")
+        raise BehaviourError(f"{at}: must be between {least:g} and {most:g}, got {value!r}")
     return value
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from .behaviour import BehaviourError, parse_behaviour
 from .limits import THROTTLE_FORMS
 from .options import Options
-from .running import READY, serve
+from .running import READY, TRUSTED, serve
 from .server import Service
 from .shapes import NO_TEXT_FORMS
 
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         options, ordered = read_options(arguments), read_behaviour(arguments)
-        asyncio.run(_serve_until_stopped(Service(options, ordered), arguments.port))
+        asyncio.run(_serve_until_stopped(Service(options, ordered), options.tls, arguments.port))
     except (BehaviourError, ValueError, OSError, RuntimeError) as error:
         print(f"emulator: {error}", file=sys.stderr)
         return 2
@@ -44,6 +44,7 @@ def read_options(arguments: argparse.Namespace) -> Options:
         lenient_json=arguments.lenient_json,
         fetch_seconds=arguments.fetch_seconds,
         workers=arguments.workers,
+        tls=arguments.tls,
     )
 
 
@@ -56,10 +57,10 @@ def read_behaviour(arguments: argparse.Namespace) -> dict[str, Any]:
         document["limits"] = [_limit(text) for text in arguments.limit]
     if arguments.latency:
         document["latency"] = _latency(arguments.latency, arguments.latency_seed)
-    for name in ("throttle_form", "no_text"):
-        if getattr(arguments, name):
+    for name in ("throttle_form", "no_text", "close_idle_after"):
+        if getattr(arguments, name) is not None:
             document[name] = getattr(arguments, name)
-    for name in ("retired", "hostile_text"):
+    for name in ("retired", "hostile_text", "chunked", "gzip"):
         if getattr(arguments, name):
             document[name] = True
     parse_behaviour(document)
@@ -83,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--lenient_json", action="store_true", help="accept {'url': '...'} in single quotes")
     add("--fetch_seconds", type=float, default=10.0, help="time to download an image URL (default: %(default)s)")
     add("--workers", type=int, default=2, help="threads that analyse pictures (default: %(default)s)")
+    add("--tls", action="store_true", help="speak HTTPS; prints the path of the CA's certificate")
+    add("--chunked", action="store_true", help="replies in chunks, without Content-Length")
+    add("--gzip", action="store_true", help="packed replies for callers who accept them")
+    add("--close_idle_after", type=float, metavar="S", help="close connections that are idle for so many seconds")
     add("--limit", action="append", default=[], metavar="KIND:CALLS/SECONDS[:BURST]",
         help="sliding:20/1, bucket:20/60:5; repeatable, all hold")  # fmt: skip
     add("--throttle_form", choices=THROTTLE_FORMS, help="how a 429 says when to come back (default: both)")
@@ -128,13 +133,15 @@ def _latency(text: str, seed: int) -> dict[str, Any]:
     return {"kind": kind, "seed": seed, **{name: float(n) for name, n in zip(names, numbers, strict=True)}}
 
 
-def _announce(port: int) -> None:
-    print(f"{READY}http://127.0.0.1:{port}", flush=True)
+def _announce(url: str, ca_path: str | None) -> None:
+    print(f"{READY}{url}", flush=True)
+    if ca_path:
+        print(f"{TRUSTED}{ca_path}", flush=True)
 
 
-async def _serve_until_stopped(service: Service, port: int) -> None:
+async def _serve_until_stopped(service: Service, tls: bool, port: int) -> None:
     """Returns at SIGTERM or SIGINT, which are heeded before the port is announced."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(service, port, _announce, stop.wait)
+    await serve(service, tls, port, _announce, stop.wait)

@@ -15,7 +15,7 @@ class Options:
 
     `models` are the custom models by name. `ocr` reads real text if rapidocr is installed. `lenient_json` accepts
     single-quoted bodies as the official curl samples send them. `fetch_seconds` bounds the download of an image URL,
-    `workers` is the number of threads that analyse pictures.
+    `workers` is the number of threads that analyse pictures. `tls` speaks HTTPS only.
     """
 
     key: str = "emulator-key"
@@ -27,6 +27,7 @@ class Options:
     lenient_json: bool = False
     fetch_seconds: float = 10.0
     workers: int = 2
+    tls: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in self.models.items():

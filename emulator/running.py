@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import subprocess
 import sys
 import threading
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import fields
 from types import TracebackType
 from typing import Any
@@ -17,33 +19,45 @@ from urllib.error import HTTPError
 from aiohttp import web
 
 from .behaviour import Behaviour, BehaviourError, parse_behaviour
+from .certificate import certified
 from .options import Options
 from .server import Service
 
 READY = "image analysis emulator at "
-_NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+TRUSTED = "its certificate is trusted with REQUESTS_CA_BUNDLE="
 
 
 async def serve(
-    service: Service, port: int, ready: Callable[[int], None], stop: Callable[[], Awaitable[object]]
+    service: Service,
+    tls: bool,
+    port: int,
+    ready: Callable[[str, str | None], None],
+    stop: Callable[[], Awaitable[object]],
 ) -> None:
-    """Serves on loopback until `stop()` returns. `ready` is told the port, which 0 leaves to the system."""
-    runner = web.AppRunner(service.application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", port, backlog=1024)
-        await site.start()
-        ready(runner.addresses[0][1])
-        await stop()
-    finally:
-        await runner.cleanup()
+    """Serves on loopback until `stop()` returns.
+
+    Args:
+      tls: speak HTTPS.
+      port: 0 leaves it to the system.
+      ready: is told the URL and, with TLS, the path of the CA's certificate.
+    """
+    with certified() if tls else nullcontext((None, None)) as (context, ca_path):
+        runner = web.AppRunner(service.application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context, backlog=1024).start()
+            ready(f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}", ca_path)
+            await stop()
+        finally:
+            await runner.cleanup()
 
 
 class _Control:
-    """The control routes of a running emulator."""
+    """The control routes of a running emulator. `ca_path`: the certificate to trust, of one that speaks TLS."""
 
     url: str
     key: str
+    ca_path: str | None = None
 
     def stats(self, images: bool = False) -> dict[str, Any]:
         """What was counted; `images` adds the calls of every image, by URL or by SHA-256 of the bytes."""
@@ -60,8 +74,10 @@ class _Control:
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         request = urllib.request.Request(self.url + path, body, method=method)
+        https = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca_path))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), *([https] if self.ca_path else []))
         try:
-            with _NO_PROXY.open(request, timeout=30) as response:
+            with opener.open(request, timeout=30) as response:
                 return dict(json.load(response))
         except HTTPError as error:
             with error:
@@ -119,10 +135,11 @@ class Emulator(_Control):
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        await serve(Service(self._options, self._ordered), self._port, self._announce, self._stop.wait)
+        service = Service(self._options, self._ordered)
+        await serve(service, self._options.tls, self._port, self._announce, self._stop.wait)
 
-    def _announce(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def _announce(self, url: str, ca_path: str | None) -> None:
+        self.url, self.ca_path = url, ca_path
         self._ready.set()
 
 
@@ -142,6 +159,8 @@ class EmulatorProcess(_Control):
             self.__exit__(None, None, None)
             raise RuntimeError(f"the emulator did not start, its exit code is {self._process.returncode}")
         self.url = line.removeprefix(READY).strip()
+        if self.url.startswith("https"):
+            self.ca_path = self._process.stdout.readline().removeprefix(TRUSTED).strip()
         return self
 
     def __exit__(

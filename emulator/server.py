@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from . import errors, wire
 from .analysis.ocr import text_reader
 from .answers import Answers, Question
 from .behaviour import BehaviourError, Fault, parse_behaviour
+from .connections import Connections
 from .credentials import Credentials
 from .errors import Refusal, Refused
 from .fault_kinds import KINDS
@@ -44,6 +46,7 @@ class Service:
         self._credentials = Credentials(options.key, options.tokens, options.token_seconds, clock)
         self._answers = Answers(options.models, options.workers, text_reader() if options.ocr else None)
         self._stats = Stats(clock)
+        self._connections = Connections()
         self._order(self._initial)
 
     def application(self) -> web.Application:
@@ -64,6 +67,7 @@ class Service:
         self._fetcher = Fetcher(self._options.fetch_seconds)
 
     async def _close(self, _: web.Application) -> None:
+        self._connections.abort()
         await self._fetcher.close()
         self._answers.close()
 
@@ -71,17 +75,28 @@ class Service:
 
     async def _analyze(self, request: web.Request) -> web.StreamResponse:
         call = self._stats.arrive()
+        connection = request.transport
+        if connection is not None:
+            self._connections.busy(connection)
         try:
             response = await self._answer(request, call)
             if call.outcome == "disconnected":
                 call.outcome = str(response.status)
-            return response
         except Refused as refused:
             response = await self._refuse(refused.refusal, call)
             call.outcome = str(response.status)
-            return response
+        except ConnectionResetError:  # the caller left in the midst of it
+            response = web.Response()
         finally:
             self._stats.finish(call)
+        if connection is None or connection.is_closing():
+            return response
+        if isinstance(response, web.Response):
+            with suppress(ConnectionResetError):
+                response = await wire.send(request, response, self._behaviour.chunked, self._behaviour.gzip)
+        if self._behaviour.close_idle_after is not None:
+            self._connections.idle(connection, self._behaviour.close_idle_after)
+        return response
 
     async def _answer(self, request: web.Request, call: Call) -> web.StreamResponse:
         fault = self._outages.fault()
@@ -95,7 +110,7 @@ class Service:
         byte_limit = CUSTOM_MODEL_BYTE_LIMIT if query.model_name else BYTE_LIMIT
         source = await read_source(request, byte_limit, self._options.lenient_json)
         subject = await self._subject(source, byte_limit)
-        self._stats.image(subject.key)
+        self._stats.image(subject.key, query.model_name or ",".join(query.features))
         fault = fault or self._rules.find(subject)
         if fault and not KINDS[fault.kind].after_analysis:
             return await self._meet(request, call, fault)
@@ -219,10 +234,13 @@ class Service:
         return web.json_response(self._document)
 
     async def _show_stats(self, request: web.Request) -> web.Response:
-        return web.json_response(self._stats.report(with_images=request.query.get("images") == "1"))
+        report = self._stats.report(with_images=request.query.get("images") == "1")
+        connections = {"connections": self._connections.opened, "closed_idle": self._connections.closed_idle}
+        return web.json_response({**report, **connections})
 
     async def _reset_stats(self, _: web.Request) -> web.Response:
         self._stats = self._stats.fresh()
+        self._connections.reset()
         return web.json_response({})
 
     async def _issue_token(self, request: web.Request) -> web.Response:

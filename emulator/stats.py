@@ -42,6 +42,7 @@ class Stats:
     most_accepted_in_1s: int = 0
     by_outcome: Counter[str] = field(default_factory=Counter)
     by_fault: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
     images: dict[str, int] = field(default_factory=dict)
     images_unnamed: int = 0
     seconds: dict[int, Second] = field(default_factory=dict)
@@ -66,7 +67,9 @@ class Stats:
             self.recent.popleft()
         self.most_accepted_in_1s = max(self.most_accepted_in_1s, len(self.recent))
 
-    def image(self, key: str) -> None:
+    def image(self, key: str, asked: str) -> None:
+        """A call was for this image, and asked for these features, or this model."""
+        self.asked[asked] += 1
         if key in self.images or len(self.images) < MOST_IMAGES:
             self.images[key] = self.images.get(key, 0) + 1
         else:
@@ -94,6 +97,7 @@ class Stats:
             "calls": self.calls,
             "by_status": dict(sorted(self.by_outcome.items())),
             "by_fault": dict(sorted(self.by_fault.items())),
+            "asked": dict(sorted(self.asked.items())),
             "billed": self.billed,
             "distinct_images": len(self.images),
             "most_calls_for_one_image": max(self.images.values(), default=0),

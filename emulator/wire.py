@@ -1,4 +1,4 @@
-"""Faults of transport: connections cut, stalled, slowed down, or fed with too much."""
+"""How replies go out: whole, in chunks, packed; or badly: cut, stalled, slowed down, with too much in them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 from aiohttp import web
 
 CHUNK = 64 * 2**10
+SMALL_CHUNK = 500
+"""Bytes of a chunk, small enough for any answer to be several."""
 _LINGER_ZERO = struct.pack("ii", 1, 0)  # closing then sends RST instead of FIN
 
 
@@ -34,6 +36,23 @@ async def reset(request: web.Request, how: str) -> web.StreamResponse:
     """No byte of a response."""
     cut(request, how)
     return web.Response()
+
+
+async def send(request: web.Request, response: web.Response, chunked: bool, gzip: bool) -> web.StreamResponse:
+    """Sends it to the last byte; packed only for those who accept it."""
+    body = response.body if isinstance(response.body, bytes) else b""
+    reply: web.StreamResponse = response
+    if chunked:
+        reply = web.StreamResponse(status=response.status, reason=response.reason, headers=response.headers)
+        reply.enable_chunked_encoding()
+    if gzip and body and "gzip" in request.headers.get("Accept-Encoding", ""):
+        reply.enable_compression(web.ContentCoding.gzip)
+    await reply.prepare(request)
+    if chunked:
+        for start in range(0, len(body), SMALL_CHUNK):
+            await reply.write(body[start : start + SMALL_CHUNK])
+    await reply.write_eof()
+    return reply
 
 
 async def deliver(

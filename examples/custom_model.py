@@ -41,15 +41,14 @@ def main() -> None:
                 AnalyzeRequest(model_name=arguments.model),
                 os.environ["VISION_ENDPOINT"],
                 run_id=run_id,
-                error_handling={"output": "dead_letters"},
+                error_handling={"output": "failures"},
             )
         )
-        flattened = calls["analyzed"] | RecordsToTables("responses") | beam.Values() | FlattenSections(run_id)
-        dead_letters = (calls["dead_letters"], flattened["dead_letters"]) | beam.Flatten()
+        flattened = calls["analyzed"] | RecordsToTables() | beam.Values() | FlattenSections(run_id)
+        failures = (calls["failures"], flattened["dead_letters"]) | beam.Flatten()
         branches = (
             flattened["tables"] | "Sections" >> beam.Filter(lambda rows: rows[0] in SECTIONS),
-            dead_letters | "DeadLetters" >> RecordsToTables("dead_letters"),
-            calls["deferred"] | "Deferred" >> RecordsToTables("deferred"),
+            failures | "Failures" >> RecordsToTables(),
         )
         files = branches | WriteTables(arguments.output, run_id, [*SECTIONS, "dead_letters", "deferred"])
         files | beam.FlatMap(lambda written: written) | beam.Map(lambda file: print(f"{file.path}: {file.rows} rows"))

@@ -37,8 +37,13 @@ def WriteJsonRows(tables: beam.PCollection, path: str) -> beam.PCollection:
 
 
 @beam.ptransform_fn
-def WriteDeadLetters(letters: beam.PCollection, path: str) -> beam.PCollection:
-    return letters | RecordsToTables("dead_letters") | WriteJsonRows(path)
+def WriteFailures(failures: beam.PCollection, folder: str) -> beam.PCollection:
+    """Dead letters, and images that are to be tried again, to a file of their own each."""
+    tables = failures | RecordsToTables()
+    for name in ("dead_letters", "deferred"):
+        rows = tables | f"Only {name}" >> beam.Filter(lambda named, name: named[0] == name, name)
+        rows | f"Write {name}" >> WriteJsonRows(f"{folder}/{name}")
+    return tables
 
 
 def json_rows(table: pa.Table) -> Iterator[str]:
@@ -56,16 +61,13 @@ def main() -> None:
     analyze = AnalyzeImages(AnalyzeRequest(features="caption"), os.environ["VISION_ENDPOINT"], run_id=run_id)
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", *beam_flags])) as pipeline:
         images = pipeline | ReadImageUris([arguments.uris])
-        with ErrorHandler(WriteDeadLetters(f"{output}/dead_letters")) as errors:
+        with ErrorHandler(WriteFailures(output)) as errors:
             calls = images | analyze.with_error_handler(errors)
-            answers = calls["analyzed"] | RecordsToTables("responses") | beam.Values()
+            answers = calls["analyzed"] | RecordsToTables() | beam.Values()
             sections = answers | FlattenSections(run_id)
             errors.add_error_pcollection(sections["dead_letters"])  # answers that are not the contract
         captions = sections["tables"] | beam.Filter(lambda named: named[0] == "captions")
         captions | "Captions" >> WriteJsonRows(f"{output}/captions")
-        # An error handler gets dead letters; images that are to be tried again are an output of their own.
-        deferred = calls["deferred"] | "Deferred" >> RecordsToTables("deferred")
-        deferred | "WriteDeferred" >> WriteJsonRows(f"{output}/deferred")
 
 
 if __name__ == "__main__":

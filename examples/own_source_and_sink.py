@@ -10,35 +10,23 @@ import argparse
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred
-from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, ImageRef
+from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest
 
 Outcome = Analyzed | DeadLetter | Deferred
 Row = tuple[str, str | None, str | None]
 
 
-def read_products(database: str) -> Iterator[tuple[str, tuple[str, ImageRef]]]:
-    """`(image id, (sku, image))`: the image id comes back with every outcome, so it is what to join on."""
+def read_products(database: str) -> Iterator[tuple[str, str]]:
+    """`(sku, photo)`; no photo is an outcome too: a dead letter, class invalid_uri."""
     with sqlite3.connect(database) as connection:
         for sku, photo in connection.execute("SELECT sku, photo FROM products"):
-            image = ImageRef.of(photo or "")  # no photo is an outcome too: a dead letter, class invalid_uri
-            yield image.image_id, (sku, image)
-
-
-def one_image(products: Iterable[tuple[str, ImageRef]]) -> ImageRef:
-    return next(image for _, image in products)
-
-
-def rows(image_id: str, joined: dict[str, Iterable]) -> Iterator[Row]:
-    """`(sku, tags, fault)` of every product with this image."""
-    (outcome,) = joined["outcomes"]
-    for sku, _ in joined["products"]:
-        yield sku, *tags_or_fault(outcome)
+            yield sku, photo or ""
 
 
 def tags_or_fault(outcome: Outcome) -> tuple[str | None, str | None]:
@@ -76,16 +64,15 @@ def main() -> None:
     arguments, beam_flags = parser.parse_known_args()
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", *beam_flags])) as pipeline:
         products = pipeline | beam.Create([arguments.database]) | "ReadProducts" >> beam.FlatMap(read_products)
-        images = products | "ByImage" >> beam.GroupByKey() | beam.Values() | "OneImage" >> beam.Map(one_image)
-        calls = images | AnalyzeImages(
-            AnalyzeRequest(features="tags"), os.environ["VISION_ENDPOINT"], error_handling={"output": "failed"}
+        calls = products | AnalyzeImages(
+            AnalyzeRequest(features="tags"),
+            os.environ["VISION_ENDPOINT"],
+            keyed=True,
+            error_handling={"output": "failed"},
         )
-        outcomes = (calls["analyzed"], calls["failed"], calls["deferred"]) | beam.Flatten()
-        joined = {
-            "products": products,
-            "outcomes": outcomes | beam.WithKeys(lambda outcome: outcome.image_id),
-        } | beam.CoGroupByKey()
-        joined | "Rows" >> beam.FlatMapTuple(rows) | "WriteRows" >> beam.ParDo(WriteRows(arguments.database))
+        outcomes = (calls["analyzed"], calls["failed"]) | beam.Flatten()
+        rows = outcomes | "Rows" >> beam.MapTuple(lambda sku, outcome: (sku, *tags_or_fault(outcome)))
+        rows | "WriteRows" >> beam.ParDo(WriteRows(arguments.database))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import nullcontext
+from difflib import get_close_matches
 from importlib import import_module
 
-from ..transforms.endpoint.errors import ConfigurationError
+from .stopping import SIGNALS
 
 BAD_CONFIGURATION = 2
 COMMANDS = {
@@ -22,16 +25,64 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Runs a subcommand; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    if not arguments or arguments[0] not in COMMANDS:
-        asked_for_help = arguments[:1] in (["--help"], ["-h"], ["help"])
-        print(usage(), file=sys.stdout if asked_for_help else sys.stderr)
-        return 0 if asked_for_help else BAD_CONFIGURATION
-    module, _ = COMMANDS[arguments[0]]
-    try:
-        return int(import_module(module, __package__).main(arguments[1:]))
-    except ConfigurationError as error:
-        print(f"image-analysis-beam: {error}", file=sys.stderr)
+    if arguments[:1] in (["--help"], ["-h"], ["help"]):
+        return _print_usage()
+    if not arguments:
+        print(usage(), file=sys.stderr)
         return BAD_CONFIGURATION
+    if arguments[0] not in COMMANDS:
+        near = get_close_matches(arguments[0], COMMANDS, n=1)
+        fix = f"did you mean {near[0]}?" if near else "see --help"
+        print(f"image-analysis-beam: command {arguments[0]!r}: known are {', '.join(COMMANDS)}; {fix}", file=sys.stderr)
+        return BAD_CONFIGURATION
+    module, _ = COMMANDS[arguments[0]]
+    with nullcontext() if arguments[0] == "emulator" else SIGNALS.taken():
+        code = _run(module, arguments[1:])
+        return SIGNALS.stay(code) if argv is None and arguments[0] != "emulator" else code
+
+
+def _run(module: str, arguments: list[str]) -> int:
+    # Slow, as what they are part of: a signal may come meanwhile.
+    from ..transforms.endpoint.errors import ConfigurationError
+    from ..transforms.ledger.start import Owned
+    from . import failures
+    from .flags import check_encoding
+    from .owner import OWNED
+    from .temporary import temporary_files
+    from .terminal import NotPrinted, say
+
+    failures.hush()
+    try:
+        check_encoding(arguments)
+        with temporary_files():
+            return int(import_module(module, __package__).main(arguments))
+    except ConfigurationError as error:
+        say(f"image-analysis-beam: {error}")
+    except Owned as error:
+        say(f"image-analysis-beam: {error}")
+        return OWNED
+    except NotPrinted as error:
+        say(f"image-analysis-beam: {error}; send standard output somewhere that takes it")
+    except failures.STORAGE_ERRORS as error:
+        what = failures.storage_failure(error)
+        say(f"image-analysis-beam: files cannot be read or written ({what}); check them and your rights")
+    except RuntimeError as error:
+        if (message := failures.configuration_error(error)) is None:
+            raise
+        say(f"image-analysis-beam: {message}")
+    return BAD_CONFIGURATION
+
+
+def _print_usage() -> int:
+    """Without the slow imports of `terminal`."""
+    try:
+        print(usage(), flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is tried again at the end
+        if not isinstance(error, BrokenPipeError):
+            print(f"image-analysis-beam: the help could not be printed ({error.strerror})", file=sys.stderr)
+            return BAD_CONFIGURATION
+    return 0
 
 
 def usage() -> str:

@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..transforms.endpoint.errors import ConfigurationError
 from .options import ImageAnalysisOptions, full_help
+from .terminal import out
 
 USAGES = {
     "run": "--input LIST | --images GLOB  --output FOLDER  --features NAMES | --model_name NAME  [flags]",
@@ -29,7 +30,7 @@ def parse(argv: list[str], command: str = "run") -> PipelineOptions:
       ConfigurationError: a flag is unknown, ambiguous or malformed, or would carry a secret.
     """
     _refuse_secrets(argv)
-    parser = _Parser(
+    parser = Parser(
         prog=f"image-analysis-beam {command}",
         usage=f"image-analysis-beam {command} {USAGES[command]}",
         formatter_class=_Help,
@@ -46,7 +47,22 @@ def parse(argv: list[str], command: str = "run") -> PipelineOptions:
     return PipelineOptions(argv)
 
 
-class _Parser(argparse.ArgumentParser):
+def check_encoding(argv: list[str]) -> None:
+    """Refuses what is no text.
+
+    Raises:
+      ConfigurationError: an argument is not UTF-8.
+    """
+    for argument in argv:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError(
+                f"argument {argument}", "it is not UTF-8", "rename what it names, or set LC_ALL to a UTF-8 locale"
+            ) from None
+
+
+class Parser(argparse.ArgumentParser):
     """Errors are exceptions: one line, no usage block."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
@@ -81,8 +97,7 @@ def _print_help_if_asked(parser: argparse.ArgumentParser, argv: list[str]) -> No
     if "--help" in argv or "-h" in argv:
         for flag in parser._actions:
             flag.help = full_help(flag)
-        parser.print_help()
-        print("\nBeam's own flags (--runner, --project, --temp_location, …) go through unchanged.")
+        out(f"{parser.format_help()}\nBeam's own flags (--runner, --project, --temp_location, …) go through unchanged.")
         raise SystemExit(0)
 
 

@@ -4,42 +4,36 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
-from ..schemas import SCHEMA_VERSION, TABLES
-from ..transforms.account_run import FILES, AccountRun, count_dead_letter, count_deferred
+from ..schemas import SCHEMA_VERSION
 from ..transforms.analyze_images import AnalyzeImages
-from ..transforms.endpoint.client import Timeouts, check_endpoint
-from ..transforms.endpoint.credentials import (
-    Credential,
-    EntraToken,
-    EnvironmentKey,
-    IssuedToken,
-    SecretManagerKey,
-)
+from ..transforms.endpoint.client import Timeouts
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.endpoint.fingerprint import request_fingerprint
 from ..transforms.endpoint.request import AnalyzeRequest
+from ..transforms.endpoint.resource import Resource
 from ..transforms.endpoint.settings import CallSettings
-from ..transforms.flatten_sections import FlattenSections
-from ..transforms.journal_answers import JournalAnswers
-from ..transforms.plan import RedrivePolicy
+from ..transforms.ledger.history import SHARD_DIGITS
+from ..transforms.ledger.plan import RedrivePolicy
+from ..transforms.lists.files import list_format
+from ..transforms.lists.references import STANDARD_INPUT
 from ..transforms.plan_work import PlanWork
-from ..transforms.read_image_uris import ReadImageUris
-from ..transforms.records import RecordsToTables
-from ..transforms.write_tables import WriteTables
+from ..transforms.read_image_uris import DEFAULT_COLUMN, ReadImageUris
+from ..transforms.write_run import WriteRun
 from .options import ImageAnalysisOptions
-from .workers import share_of_rate
-
-IN_MEMORY_RUNNER, DATAFLOW_RUNNER = "FnApiRunner", "DataflowRunner"
-ENDPOINT_VARIABLE, KEY_VARIABLE = "VISION_ENDPOINT", "VISION_KEY"
+from .paths import check_store, output_folder
+from .prices import Prices, read_prices
+from .resources import entries, resources, whole_rate
+from .runners import DATAFLOW_RUNNER, IN_MEMORY_RUNNER, in_memory_unless_named
+from .workers import ON_THIS_MACHINE, check_processes, processes_that_share
 
 
 @dataclass(frozen=True)
@@ -50,15 +44,27 @@ class JobConfig:
     runner: str
     output: str
     request: AnalyzeRequest
-    endpoint: str
-    credential: Credential
+    resources: tuple[Resource, ...]
+    requests_per_second: float | None
+    processes: int | None
     settings: CallSettings
     policy: RedrivePolicy
     source: ReadImageUris
+    prices: Prices
 
     @property
     def flags(self) -> ImageAnalysisOptions:
         return self.options.view_as(ImageAnalysisOptions)
+
+    @property
+    def endpoint(self) -> str:
+        """The URLs that are called."""
+        return ", ".join(resource.endpoint for resource in self.resources)
+
+    @property
+    def process_share(self) -> float | None:
+        """The rate of one process at the start; None where it is not known how many there are."""
+        return self.requests_per_second / self.processes if self.requests_per_second and self.processes else None
 
     @property
     def is_in_memory(self) -> bool:
@@ -77,85 +83,76 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
       ConfigurationError: the first flag that cannot work.
     """
     flags = options.view_as(ImageAnalysisOptions)
+    FileSystems.set_options(options)
     runner = in_memory_unless_named(options)
-    if not flags.output:
-        raise ConfigurationError("no output", "the tables need a folder", "set --output")
+    check_processes(options)
+    output, prices = output_folder(flags.output, options=options), read_prices(flags.prices)
+    lists, images = _lists(flags, runner), _patterns(flags.images)
+    for name, patterns in (("input", lists), ("images", images)):
+        for pattern in patterns:
+            check_store(pattern, name, options)
+    _check_column(flags.uri_column, lists)
+    named = entries(flags, calling)
+    rate = whole_rate(named)
+    processes = processes_that_share(rate, flags.max_in_flight, runner, options)
     return JobConfig(
         options=options,
         runner=runner,
-        output=flags.output.rstrip("/"),
+        output=output,
         request=_request(flags),
-        endpoint=_endpoint(flags) if calling else "",
-        credential=_credential(flags, runner) if calling else EnvironmentKey(KEY_VARIABLE),
-        settings=_settings(flags, runner, options),
+        resources=resources(flags, named, processes, runner, options) if calling else (),
+        requests_per_second=rate,
+        processes=processes,
+        settings=_settings(flags),
         policy=RedrivePolicy(flags.redrive, flags.max_redrives),
-        source=ReadImageUris(_patterns(flags.input), _patterns(flags.images), flags.uri_column),
+        source=ReadImageUris(lists, images, flags.uri_column),
+        prices=prices,
     )
 
 
-def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str, dead_runs: list[str]) -> beam.PCollection:
-    """The graph of a run; returns the PCollection with its manifest.
-
-    Nothing large is flattened from several stages: a runner in memory would hold it all between them. Branches are
-    written on their own, and only counts and file names come together.
-    """
+def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str) -> beam.PCollection:
+    """The graph of a run; returns the PCollection with its manifest."""
     flags, output = config.flags, config.output
     work = (
         pipeline
         | "ReadImageUris" >> config.source
-        | "PlanWork" >> PlanWork(config.request, output, run_id, dead_runs, config.policy, flags.max_calls)
+        | "PlanWork"
+        >> PlanWork(
+            config.request,
+            output,
+            run_id,
+            config.policy,
+            flags.max_calls,
+            shard_digits=shard_digits(config.runner),
+        )
     )
     calls = work["to_do"] | "AnalyzeImages" >> AnalyzeImages(
         config.request,
-        config.endpoint,
-        credential=config.credential,
+        config.resources,
         settings=config.settings,
         batch_size=flags.batch_size,
+        output=output,
         run_id=run_id,
-        error_handling={"output": "dead_letters"},
+        error_handling={"output": "failures"},
         allow_insecure_endpoint=flags.allow_insecure_endpoint,
     )
-    journalled = calls["analyzed"] | "JournalAnswers" >> JournalAnswers(output, run_id)
-    if not config.is_in_memory:
-        journalled |= "KeepAnswers" >> beam.Reshuffle()
-    flattened = [
-        journalled | "FlattenSections" >> FlattenSections(run_id),
-        work["recovered"] | "FlattenRecovered" >> FlattenSections(run_id),
-    ]
-    records = {
-        "dead_letters": [calls["dead_letters"], *(sections["dead_letters"] for sections in flattened)],
-        "deferred": [calls["deferred"], work["deferred"]],
-        "duplicates": [work["duplicates"]] if flags.with_duplicates else [],
+    outcomes = {
+        "answers": (calls["responses"], work["recovered"]),
+        "records": (
+            calls["failures"],
+            work["failed"],
+            work["deferred"],
+            *([work["duplicates"]] if flags.with_duplicates else []),
+        ),
+        "counts": (work["counts"], calls["stats"]),
     }
-    tables = [*(sections["tables"] for sections in flattened), *record_tables(records)]
-    files = tuple(tables) | "WriteTables" >> WriteTables(output, run_id, tables_of(flags.with_duplicates))
-    counts = [work["counts"], calls["stats"], *(sections["counts"] for sections in flattened), *record_counts(records)]
-    return accounts(files, counts) | AccountRun(output, run_id, facts(config), dead_runs)
+    optional = ["duplicates"] if flags.with_duplicates else []
+    return outcomes | "WriteRun" >> WriteRun(output, run_id, facts(config), optional)
 
 
-def record_tables(records: dict[str, list[beam.PCollection]]) -> Iterator[beam.PCollection]:
-    """`(table name, pa.Table)` of each PCollection of records, by the table they belong to."""
-    for name, branches in records.items():
-        for number, rows in enumerate(branches):
-            yield rows | f"Rows of {name} {number}" >> RecordsToTables(name)
-
-
-def record_counts(records: dict[str, list[beam.PCollection]]) -> Iterator[beam.PCollection]:
-    """The counts of each PCollection of records that the accounts need."""
-    counters = {"dead_letters": count_dead_letter, "deferred": count_deferred}
-    for name, count in counters.items():
-        for number, rows in enumerate(records.get(name, [])):
-            yield rows | f"Count {name} {number}" >> beam.Map(count)
-
-
-def accounts(files: beam.PCollection, counts: Iterable[beam.PCollection]) -> dict[str, beam.PCollection]:
-    """What `AccountRun` takes."""
-    return {FILES: files} | {f"counts {number}": pcollection for number, pcollection in enumerate(counts)}
-
-
-def tables_of(with_duplicates: bool) -> list[str]:
-    """The tables that a run writes."""
-    return [name for name, spec in TABLES.items() if with_duplicates or not spec.optional]
+def shard_digits(runner: str) -> int:
+    """By how many digits planning is parted: 256 shards do in memory; elsewhere, 4096 hold 200 million by 50 000."""
+    return SHARD_DIGITS if runner == IN_MEMORY_RUNNER else SHARD_DIGITS + 1
 
 
 def facts(config: JobConfig) -> dict[str, Any]:
@@ -166,7 +163,7 @@ def facts(config: JobConfig) -> dict[str, Any]:
         "fingerprint": request_fingerprint(config.request),
         "endpoint": config.endpoint,
         "settings": asdict(config.settings),
-        "requests_per_second": config.flags.requests_per_second,
+        "requests_per_second": config.requests_per_second,
         "runner": config.runner,
         "schema_version": SCHEMA_VERSION,
         "versions": versions(),
@@ -177,22 +174,6 @@ def versions() -> dict[str, str]:
     """The versions of everything that shapes the tables."""
     packages = {name: version(name) for name in ("image-analysis-beam", "apache-beam", "pyarrow")}
     return packages | {"python": platform.python_version()}
-
-
-def in_memory_unless_named(options: PipelineOptions) -> str:
-    """The runner's name; the in-memory one where DirectRunner, or none, was asked for."""
-    standard = options.view_as(StandardOptions)
-    name = (standard.runner or "DirectRunner").rpartition(".")[2]
-    if name.lower() == "daskrunner":
-        raise ConfigurationError(
-            "runner DaskRunner",
-            "it loses rows silently in Beam 2.77",
-            "use DirectRunner, or a cluster's runner",
-        )
-    if name.lower() in ("directrunner", "direct"):
-        name = IN_MEMORY_RUNNER
-    standard.runner = name
-    return name
 
 
 def _request(flags: ImageAnalysisOptions) -> AnalyzeRequest:
@@ -207,45 +188,10 @@ def _request(flags: ImageAnalysisOptions) -> AnalyzeRequest:
     )
 
 
-def _endpoint(flags: ImageAnalysisOptions) -> str:
-    endpoint = flags.endpoint or os.environ.get(ENDPOINT_VARIABLE, "")
-    if not endpoint:
-        raise ConfigurationError(
-            "no endpoint",
-            f"it was looked for in --endpoint and in the environment variable {ENDPOINT_VARIABLE}",
-            "set one of them, for example to https://NAME.cognitiveservices.azure.com",
-        )
-    return check_endpoint(endpoint, flags.allow_insecure_endpoint)
-
-
-def _credential(flags: ImageAnalysisOptions, runner: str) -> Credential:
-    if flags.auth == "entra":
-        return EntraToken()
-    key: EnvironmentKey | SecretManagerKey
-    if flags.key_secret:
-        key = SecretManagerKey(flags.key_secret)
-    elif not os.environ.get(KEY_VARIABLE) or runner == DATAFLOW_RUNNER:
-        where = "the workers" if runner == DATAFLOW_RUNNER else f"the environment variable {KEY_VARIABLE}"
-        raise ConfigurationError(
-            "no key",
-            f"there is none in {where}, and --key_secret is not set",
-            f"export {KEY_VARIABLE}, or name a Secret Manager secret with --key_secret, or use --auth entra",
-        )
-    else:
-        key = EnvironmentKey(KEY_VARIABLE)
-    return IssuedToken(key, flags.token_issuer or _endpoint(flags)) if flags.auth == "token" else key
-
-
-def _settings(flags: ImageAnalysisOptions, runner: str, options: PipelineOptions) -> CallSettings:
-    rate = flags.requests_per_second
-    if rate is not None and not 0 < rate < float("inf"):
-        raise ConfigurationError(
-            f"requests_per_second {rate}", "it is a number above 0", "leave it out to find the limit"
-        )
+def _settings(flags: ImageAnalysisOptions) -> CallSettings:
     return CallSettings(
         max_in_flight=flags.max_in_flight,
         max_bytes_in_flight=flags.max_bytes_in_flight,
-        requests_per_second=share_of_rate(rate, flags.max_in_flight, runner, options),
         call_deadline=flags.call_deadline,
         max_wait=flags.max_wait,
         max_attempts=flags.max_attempts,
@@ -255,7 +201,30 @@ def _settings(flags: ImageAnalysisOptions, runner: str, options: PipelineOptions
     )
 
 
+def _check_column(column: str, lists: list[str]) -> None:
+    if column != DEFAULT_COLUMN and lists and all(list_format(name) == "text" for name in lists):
+        raise ConfigurationError(
+            f"uri_column {column!r}",
+            "a list of lines has no columns, and no other list is given",
+            "leave it out, or name a .csv, .jsonl or .parquet list",
+        )
+
+
+def _lists(flags: ImageAnalysisOptions, runner: str) -> list[str]:
+    lists = _patterns(flags.input)
+    if STANDARD_INPUT in lists and runner not in ON_THIS_MACHINE:
+        raise ConfigurationError(
+            f"input {STANDARD_INPUT!r} on {runner}",
+            "its workers cannot read the standard input of this process",
+            "write the list to a file that they can read",
+        )
+    return lists
+
+
 def _patterns(given: list[str] | str | None) -> list[str]:
-    """Patterns of a flag: repeated, or one comma-separated text (as a template parameter is)."""
+    """Patterns of a flag: repeated, or one comma-separated text (as a template parameter is).
+
+    What is there under that very name is not taken apart.
+    """
     texts = [given] if isinstance(given, str) else given or []
-    return [pattern for text in texts for pattern in text.split(",") if pattern]
+    return [pattern for text in texts for pattern in ([text] if os.path.exists(text) else text.split(",")) if pattern]

@@ -8,10 +8,11 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from ..transforms.analyze_images import BATCH_SIZE
 from ..transforms.endpoint.client import Timeouts
 from ..transforms.endpoint.request import DEFAULT_FEATURES_VERSION, DEFAULT_MODEL_VERSION, FEATURES
 from ..transforms.endpoint.settings import CallSettings
-from ..transforms.plan import REDRIVES
+from ..transforms.ledger.plan import REDRIVES, RETRYABLE
 
 AUTH = ("key", "entra", "token")
 THIS_MACHINE, OTHER_COMMANDS = "On this machine", "Of the other commands"
@@ -52,10 +53,14 @@ def _add_input(group: Any) -> None:
         "--input",
         action="append",
         default=[],
-        help="pattern of lists of image URIs: .txt, .csv, .jsonl, .parquet; may be given more than once",
+        help="pattern of lists of image URIs: .txt, .csv, .jsonl (each also .gz), .parquet, or - for a text list on "
+        "standard input; may be given more than once",
     )
     group.add_argument(
-        "--images", action="append", default=[], help="pattern of image files; may be given more than once"
+        "--images",
+        action="append",
+        default=[],
+        help="pattern of image files, or a folder of them; may be given more than once",
     )
     group.add_argument("--uri_column", default="uri", help="column of the URI in .csv, .jsonl and .parquet lists")
     group.add_argument(
@@ -86,7 +91,8 @@ def _add_request(group: Any) -> None:
 def _add_endpoint(group: Any) -> None:
     group.add_argument(
         "--endpoint",
-        help="URL of the Azure AI Vision resource; default: the environment variable VISION_ENDPOINT",
+        help="URL of the Azure AI Vision resource, or a .yaml file of several; default: the environment variable "
+        "VISION_ENDPOINT",
     )
     group.add_argument(
         "--auth",
@@ -106,19 +112,27 @@ def _add_endpoint(group: Any) -> None:
 def _add_work(group: Any) -> None:
     group.add_argument(
         "--redrive",
-        choices=REDRIVES,
-        default="retryable",
-        help="which dead letters of earlier runs are called again",
+        default=RETRYABLE,
+        metavar="|".join(REDRIVES),
+        help="which dead letters of earlier runs are called again; also some of their classes, comma-separated. "
+        "`everything` asks anew, also what is answered",
     )
     group.add_argument("--max_redrives", type=int, default=3, help="how often one image is called again over all runs")
     group.add_argument("--max_calls", type=int, help="call at most this many images in this run; the rest is deferred")
+    group.add_argument(
+        "--take_over",
+        default="",
+        help="id of the run that owns the output, if you know that it is dead although it seems to live",
+    )
     group.add_argument("--with_duplicates", action="store_true", help="write the table `duplicates`")
 
 
 def _add_calls(group: Any) -> None:
     group.add_argument("--requests_per_second", type=float, help="rate of the whole job; default: found by trying")
     group.add_argument(
-        "--worker_processes", type=int, help="processes that share the rate, where the runner does not tell"
+        "--worker_processes",
+        type=int,
+        help="the most processes there may be, where the runner does not tell: at first they share the rate by it",
     )
     group.add_argument("--max_in_flight", type=int, default=_SETTINGS.max_in_flight, help="calls at once, per process")
     group.add_argument(
@@ -127,7 +141,7 @@ def _add_calls(group: Any) -> None:
         default=_SETTINGS.max_bytes_in_flight,
         help="image bytes held at once, per process",
     )
-    group.add_argument("--batch_size", type=int, default=32, help="images that travel together to a worker")
+    group.add_argument("--batch_size", type=int, default=BATCH_SIZE, help="images that travel together to a worker")
     group.add_argument(
         "--call_deadline",
         type=float,
@@ -158,9 +172,16 @@ def _add_calls(group: Any) -> None:
         default=_SETTINGS.outage_patience,
         help="seconds after which an outage ends the run",
     )
-    group.add_argument("--connect_timeout", type=float, default=_TIMEOUTS.connect, help="seconds to connect")
-    group.add_argument("--read_timeout", type=float, default=_TIMEOUTS.read, help="seconds without a byte")
-    group.add_argument("--request_timeout", type=float, default=_TIMEOUTS.total, help="seconds for one HTTP exchange")
+    group.add_argument(
+        "--connect_timeout", type=float, default=_TIMEOUTS.connect, help="seconds to connect, also through a proxy"
+    )
+    group.add_argument("--read_timeout", type=float, default=_TIMEOUTS.read, help="seconds without a byte, to or fro")
+    group.add_argument(
+        "--request_timeout",
+        type=float,
+        default=_TIMEOUTS.total,
+        help="seconds from the end of the request to the end of the reply",
+    )
 
 
 def _add_local(group: Any) -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.pvalue import AsSingleton
 
 from ..transforms.account_run import AddCounts
-from ..transforms.layout import Layout
+from ..transforms.endpoint.signatures import has_expired
+from ..transforms.endpoint.uri import ImageRef
 from ..transforms.plan_work import PlanWork
 from .flags import parse
 from .job import JobConfig, configure
-from .prices import Prices, billed_features, read_prices
-from .workers import worker_processes
+from .prices import Prices, billed_features
+from .terminal import out
+
+AN_HOUR = 3600  # seconds
 
 
 def main(argv: list[str]) -> int:
@@ -25,25 +30,32 @@ def main(argv: list[str]) -> int:
       ConfigurationError: a flag cannot work.
     """
     config = configure(parse(argv, "plan"), calling=False)
-    plan = make_plan(config, _count(config), read_prices(config.flags.prices))
-    print(json.dumps(plan, indent=2) if config.flags.json else "\n".join(plan_lines(plan)))
+    plan = make_plan(config, _count(config), config.prices)
+    out(json.dumps(plan, indent=2) if config.flags.json else "\n".join(plan_lines(plan)))
     return 0
 
 
 def _count(config: JobConfig) -> dict[str, int]:
     """The counts of `PlanWork` on this machine."""
-    dead_runs = Layout(config.output).dead_runs(but="")
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "counts.json"
         with beam.Pipeline(runner="FnApiRunner") as pipeline:
             work = (
                 pipeline
                 | config.source
-                | PlanWork(config.request, config.output, "", dead_runs, config.policy, config.flags.max_calls)
+                | PlanWork(config.request, config.output, "", config.policy, config.flags.max_calls)
+            )
+            now, rate = time.time(), config.requests_per_second
+            to_call = (
+                work["to_do"]
+                | "Unexpired" >> beam.Filter(lambda image: not has_expired(image.uri, now))
+                | "ToCall" >> beam.combiners.Count.Globally()
             )
             numbers = (
                 work["counts"],
-                work["to_do"] | "CountToDo" >> beam.Map(lambda _: {"to_call": 1}),
+                work["to_do"]
+                | "CountToDo"
+                >> beam.Map(_count_image, AsSingleton(to_call), billed_features(config.request), rate, now),
                 work["deferred"] | "CountOver" >> beam.Map(lambda _: {"over_budget": 1}),
             )
             total = numbers | beam.Flatten() | "Sum" >> beam.CombineGlobally(AddCounts())
@@ -52,50 +64,81 @@ def _count(config: JobConfig) -> dict[str, int]:
     return counts
 
 
+def _count_image(
+    image: ImageRef, to_call: int, features: tuple[str, ...], rate: float | None, now: float
+) -> dict[str, int]:
+    """`expired` will not be called; `expiring` may be, if its turn comes in time. `asked.*`: for which features."""
+    if has_expired(image.uri, now):
+        return {"expired": 1}
+    run_time = to_call / rate if rate else AN_HOUR
+    asked = image.asks.split(",") if image.asks else features
+    expiring = int(has_expired(image.uri, now + run_time))
+    return {"to_call": 1, "expiring": expiring, **{f"asked.{name}": 1 for name in asked}}
+
+
 def make_plan(config: JobConfig, counts: dict[str, int], prices: Prices) -> dict[str, Any]:
     """The plan as data; seconds are None where no rate is given."""
-    to_call, rate = counts.get("to_call", 0), config.flags.requests_per_second
+    to_call, rate = counts.get("to_call", 0), config.requests_per_second
     worst = 1 + config.settings.ambiguous_retries
+    asked = {name: counts.get(f"asked.{name}", 0) for name in billed_features(config.request)}
+    held = {name: to_call - number for name, number in asked.items() if number < to_call}
     return {
         "input": counts.get("input", 0),
         "to_call": to_call,
         "why": _named(counts, "to_do."),
+        "expired": counts.get("expired", 0),
+        "expiring": counts.get("expiring", 0),
         "over_budget": counts.get("over_budget", 0),
         "skipped": _named(counts, "skipped."),
         "duplicates": counts.get("duplicates", 0),
         "recovered": counts.get("recovered", 0),
-        "features": list(billed_features(config.request)),
-        "transactions": to_call * len(billed_features(config.request)),
+        "by_former_id": counts.get("by_former_id", 0),
+        "asked": asked,
+        "held": held,
+        "transactions": sum(asked.values()),
         "cost": {
-            "amount": prices.cost(config.request, to_call),
-            "worst_case": prices.cost(config.request, to_call * worst),
+            "amount": prices.cost(asked),
+            "worst_case": prices.cost({name: number * worst for name, number in asked.items()}),
+            "saved": prices.cost(held),
             "currency": prices.currency,
             "source": prices.source,
         },
         "requests_per_second": rate,
         "seconds": round(to_call / rate, 1) if rate else None,
-        "worker_processes": worker_processes(config.runner, config.options),
-        "requests_per_second_per_process": config.settings.requests_per_second,
+        "worker_processes": config.processes,
+        "requests_per_second_per_process": config.process_share,
     }
 
 
 def plan_lines(plan: dict[str, Any]) -> list[str]:
     """The plan as text."""
-    cost = plan["cost"]
+    cost, is_all_called = plan["cost"], not (plan["over_budget"] or plan["expired"])
     lines = [
         f"{plan['input']} images in the input",
-        f"  {plan['to_call']} would be called{_reasons(plan['why']) if not plan['over_budget'] else ''}",
+        f"  {plan['to_call']} would be called{_reasons(plan['why']) if is_all_called else ''}",
+        f"  {plan['expired']} would fail: their signed URLs have expired; list them again with fresh signatures"
+        if plan["expired"]
+        else "",
         f"  {plan['over_budget']} would be deferred: over --max_calls" if plan["over_budget"] else "",
         f"  {sum(plan['skipped'].values())} would be skipped{_reasons(plan['skipped'])}",
         f"  {plan['duplicates']} are duplicates",
         f"  {plan['recovered']} were answered in a run that did not end, and are taken over"
         if plan["recovered"]
         else "",
-        f"{plan['transactions']} transactions: {plan['to_call']} calls x {len(plan['features'])} "
-        f"({', '.join(plan['features'])})",
+        f"  {plan['by_former_id']} of these were answered under the id that an earlier version gave them"
+        if plan["by_former_id"]
+        else "",
+        f"{plan['transactions']} transactions{_by_feature(plan['asked'])}",
+        f"  {sum(plan['held'].values())} transactions{_by_feature(plan['held'])} are saved, about {cost['saved']:.2f} "
+        f"{cost['currency']}: of these images the answers are held"
+        if plan["held"]
+        else "",
         f"about {cost['amount']:.2f} {cost['currency']} ({cost['source']}); at most {cost['worst_case']:.2f} "
         "if every call has to be made again because its answer was lost",
         _time(plan),
+        f"{plan['expiring']} signed URLs expire within {'that time' if plan['seconds'] else 'an hour'}"
+        if plan["expiring"]
+        else "",
     ]
     return [line for line in lines if line]
 
@@ -108,6 +151,10 @@ def _time(plan: dict[str, Any]) -> str:
         f"{plan['seconds']:.0f} s at {plan['requests_per_second']:g} calls a second, "
         f"{share:g} for each of {processes} worker processes"
     )
+
+
+def _by_feature(numbers: dict[str, int]) -> str:
+    return f" ({', '.join(f'{name} {number}' for name, number in numbers.items())})"
 
 
 def _reasons(counts: dict[str, int]) -> str:

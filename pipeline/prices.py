@@ -6,13 +6,13 @@ has other terms puts them into a JSON file: `{"currency": "EUR", "caption": 1.2,
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..transforms import storage
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.endpoint.request import FEATURES, AnalyzeRequest
+from ..transforms.files import storage
 
 CUSTOM_MODEL = "custom_model"
 INDICATIVE = {
@@ -35,9 +35,9 @@ class Prices:
     currency: str = "USD"
     source: str = "indicative prices"
 
-    def cost(self, request: AnalyzeRequest, images: int) -> float:
-        """What asking this of so many images costs."""
-        return round(images * sum(self.per_thousand[name] for name in billed_features(request)) / 1000, 4)
+    def cost(self, asked: Mapping[str, int]) -> float:
+        """What it costs to ask so many images for each feature."""
+        return round(sum(images * self.per_thousand[name] for name, images in asked.items()) / 1000, 4)
 
 
 def billed_features(request: AnalyzeRequest) -> tuple[str, ...]:
@@ -57,12 +57,17 @@ def read_prices(path: str | None) -> Prices:
         given: dict[str, Any] = storage.read_json(path)
         currency = str(given.pop("currency", "USD"))
         prices = {name: float(price) for name, price in given.items()}
-    except (OSError, json.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigurationError(f"prices {path!r}", f"they cannot be read: {reason}", "check the path") from None
+    except (AttributeError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"prices {path!r}", f"they cannot be read: {error}", 'for example {"caption": 1.5}'
+            f"prices {path!r}", f"they cannot be read: {error}", 'write, for example, {"caption": 1.5}'
         ) from None
     known = (*FEATURES, CUSTOM_MODEL)
     for name, price in prices.items():
-        if name not in known or price < 0:
-            raise ConfigurationError(f"prices {path!r}: {name} {price}", f"known are {', '.join(known)}", "correct it")
+        if name not in known:
+            raise ConfigurationError(f"prices {path!r}: {name}", f"known are {', '.join(known)}", "correct it")
+        if not 0 <= price < float("inf"):
+            raise ConfigurationError(f"prices {path!r}: {name} {price}", "a price is a number from 0", "correct it")
     return Prices(INDICATIVE | prices, currency, "your prices")

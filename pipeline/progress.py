@@ -1,39 +1,45 @@
 """How a local run is going, on stderr: a live line on a terminal, elsewhere a plain one every 30 seconds.
 
-The processes of the run write their counts to a folder (`transforms/live_counts.py`); a thread here adds them up.
+A thread adds up the counts that the processes of the run write (`transforms/live_counts.py`).
 """
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple, TextIO
 
 from tqdm import tqdm
 
-from ..transforms.live_counts import FOLDER_VARIABLE, read_counts
+from ..transforms.live_counts import read_counts
 
 REDRAW_SECONDS = 0.5
 LINE_SECONDS = 30.0
 PACE_SECONDS = 10.0
+_WAITED = "waited."
+_LIMITED_BY = {
+    "window": "limited by the window: --max_in_flight",
+    "refusals": "limited by refusals",
+    "share": "waiting for a share of it",
+}
 _ENDED = ("analyzed", "dead_letters", "deferred")
 
 
 class State(NamedTuple):
-    """A moment of a run. `pace` and `calls_per_second` are of the last ten seconds; `total` is None while planning."""
+    """A moment of a run. `pace`, `calls_per_second` and what calls waited for (`limit`, `window`, …) are of the last
+    ten seconds; `total` is None while planning."""
 
     counts: Counter[str]
     done: int
     total: int | None
     pace: float
     calls_per_second: float
+    limited_by: str
 
     @property
     def seconds_left(self) -> float | None:
@@ -53,18 +59,25 @@ class Progress:
 
     def __init__(self, max_calls: int | None = None, clock: Callable[[], float] = monotonic) -> None:
         self._max_calls, self._clock = max_calls, clock
-        self._past: deque[tuple[float, int, int]] = deque()
+        self._past: deque[tuple[float, int, Counter[str]]] = deque()
 
     def state(self, counts: Counter[str]) -> State:
         """The present state, given what is counted so far."""
-        now, done, calls = self._clock(), sum(counts[name] for name in _ENDED), counts["attempts"]
+        now, done = self._clock(), sum(counts[name] for name in _ENDED)
         total = counts["to_do"] if self._max_calls is None else min(counts["to_do"], self._max_calls)
-        self._past.append((now, done, calls))
+        self._past.append((now, done, counts))
         while now - self._past[0][0] > PACE_SECONDS and len(self._past) > 2:
             self._past.popleft()
-        since, done_then, calls_then = self._past[0]
+        since, done_then, then = self._past[0]
         seconds = now - since or float("inf")
-        return State(counts, done, total or None, (done - done_then) / seconds, (calls - calls_then) / seconds)
+        calls = (counts["attempts"] - then["attempts"]) / seconds
+        return State(counts, done, total or None, (done - done_then) / seconds, calls, _most_waited_for(counts, then))
+
+
+def _most_waited_for(now: Counter[str], then: Counter[str]) -> str:
+    waited = {name.removeprefix(_WAITED): now[name] - then[name] for name in now if name.startswith(_WAITED)}
+    cause = max(waited, key=waited.__getitem__, default="")
+    return cause if cause and waited[cause] > 0 else ""
 
 
 def describe(state: State) -> str:
@@ -81,8 +94,11 @@ def describe(state: State) -> str:
 def _limit_used(state: State) -> str:
     if state.counts["in_outage"]:
         return " (no answers: waiting for the service)"
-    limit = state.counts["limit"]
-    return f" ({min(state.calls_per_second / limit, 1):.0%} of the limit)" if limit else ""
+    limit, members = state.counts["limit"], state.counts["members"] / (state.counts["fleets"] or 1)
+    parts = [f"{min(state.calls_per_second / limit, 1):.0%} of the limit" if limit else ""]
+    parts += [_LIMITED_BY.get(state.limited_by, ""), f"{members:.0f} processes share it" if members > 1.5 else ""]
+    said = "; ".join(part for part in parts if part)
+    return f" ({said})" if said else ""
 
 
 def _time_left(state: State) -> str:
@@ -96,21 +112,33 @@ def _number(number: int, one: str, many: str = "") -> str:
 
 
 @contextmanager
-def shown(max_calls: int | None) -> Iterator[None]:
-    """Shows, on stderr, the run that is made meanwhile in whatever processes of this machine."""
+def shown(folder: Path | None, max_calls: int | None, quiet: bool) -> Iterator[None]:
+    """Shows, on stderr, the run that is made meanwhile in whatever processes of this machine.
+
+    Args:
+      folder: where they say how it is going.
+      max_calls: as of `Progress`.
+      quiet: show nothing.
+    """
     screen = sys.stderr
-    with tempfile.TemporaryDirectory(prefix="image-analysis-beam-") as folder:
-        os.environ[FOLDER_VARIABLE] = folder
-        over = threading.Event()
-        show = _live_line if screen.isatty() else _plain_lines
-        thread = threading.Thread(target=show, args=(Path(folder), Progress(max_calls), over, screen), name="progress")
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
-            del os.environ[FOLDER_VARIABLE]
+    if folder is None or quiet or screen is None:
+        yield
+        return
+    over = threading.Event()
+    show = _live_line if screen.isatty() else _plain_lines
+    thread = threading.Thread(target=_show, args=(show, folder, Progress(max_calls), over, screen), name="progress")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _show(show: Callable[..., None], *arguments: object) -> None:
+    """Whatever happens to the screen is no matter of the run's."""
+    with suppress(OSError, ValueError):
+        show(*arguments)
 
 
 def _live_line(folder: Path, progress: Progress, over: threading.Event, screen: TextIO) -> None:

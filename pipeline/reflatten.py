@@ -6,19 +6,24 @@ from datetime import datetime, timezone
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
 
 from ..schemas import SCHEMA_VERSION
-from ..transforms import storage
-from ..transforms.account_run import AccountRun
 from ..transforms.endpoint.errors import ConfigurationError
-from ..transforms.flatten_sections import FlattenSections
-from ..transforms.layout import Layout, new_run_id
+from ..transforms.ledger.layout import Layout, new_run_id
+from ..transforms.ledger.log import committed_runs
 from ..transforms.read_answers import ReadAnswers
-from ..transforms.write_tables import WriteTables
+from ..transforms.write_run import WriteRun
+from . import failures, runners
 from .flags import parse
-from .job import accounts, in_memory_unless_named, record_counts, record_tables, tables_of, versions
+from .job import shard_digits, versions
+from .manifests import read_manifests
 from .options import ImageAnalysisOptions
-from .run import print_end
+from .owner import end, own, working_for
+from .paths import can_be_used, output_folder
+from .run import INCOMPLETE, print_end
+from .temporary import live_folder
+from .terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -27,33 +32,42 @@ def main(argv: list[str]) -> int:
     Raises:
       ConfigurationError: a flag cannot work, or the output is not fresh.
     """
+    runners.hush()
     options = parse(argv, "reflatten")
     flags = options.view_as(ImageAnalysisOptions)
+    FileSystems.set_options(options)
     if not flags.stored or not flags.output:
         raise ConfigurationError("reflatten", "it reads one folder and writes another", "set --stored and --output")
-    layout, run_id = Layout(flags.output.rstrip("/")), new_run_id()
-    if layout.committed_runs():
+    stored, layout, run_id = output_folder(flags.stored, "stored"), Layout(output_folder(flags.output)), new_run_id()
+    with can_be_used(layout.output):
+        runs = committed_runs(layout)
+    if runs:
         raise ConfigurationError(
             f"output {flags.output!r}", "it holds runs already", "name a folder that is not there yet"
         )
-    in_memory_unless_named(options)
-    pipeline = beam.Pipeline(options=options)
-    _build(pipeline, flags.stored, layout.output, run_id)
-    layout.mark_started(run_id, local=True)
-    pipeline.run().wait_until_finish()
-    print_end(layout.output, storage.read_json(layout.manifest(run_id)))
+    runner = runners.in_memory_unless_named(options)
+    pipeline = beam.Pipeline(runners.runner_of(options), options)
+    _build(pipeline, stored, layout.output, run_id, shard_digits(runner))
+    with can_be_used(layout.output):
+        own(layout.output, run_id, runner, options)
+    with working_for(layout, run_id):
+        try:
+            with live_folder():
+                pipeline.run().wait_until_finish()
+        except Exception as error:
+            end(layout, run_id)
+            if (failed := failures.storage_failure(error)) is None:
+                raise
+            say(f"incomplete: files could not be read or written ({failed}); run the same command again")
+            return INCOMPLETE
+    print_end(layout.output, read_manifests(layout, [run_id])[run_id])
     return 0
 
 
-def _build(pipeline: beam.Pipeline, stored: str, output: str, run_id: str) -> None:
-    answers = pipeline | "ReadAnswers" >> ReadAnswers(stored)
-    flattened = answers | "FlattenSections" >> FlattenSections(run_id)
-    records = {"dead_letters": [flattened["dead_letters"]]}
-    tables = (flattened["tables"], *record_tables(records))
-    files = tables | WriteTables(output, run_id, tables_of(False))
+def _build(pipeline: beam.Pipeline, stored: str, output: str, run_id: str, digits: int) -> None:
+    answers = pipeline | "ReadAnswers" >> ReadAnswers(stored, digits)
     number = answers | "CountAnswers" >> beam.Map(lambda table: {"recovered_extra": table.num_rows})
-    counts = [number, flattened["counts"], *record_counts(records)]
-    accounts(files, counts) | AccountRun(output, run_id, _facts(stored))
+    {"answers": (answers,), "counts": (number,)} | "WriteRun" >> WriteRun(output, run_id, _facts(stored))
 
 
 def _facts(stored: str) -> dict[str, Any]:

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
-import logging
-import signal
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from time import sleep
 from typing import Any
 
 import apache_beam as beam
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from ..transforms import storage
 from ..transforms.account_run import UNBALANCED
-from ..transforms.analyze_images import defer_the_rest
-from ..transforms.endpoint.faults import FAULTS
-from ..transforms.layout import Layout, new_run_id
+from ..transforms.endpoint.faults import FAULTS, UNSETTLED
+from ..transforms.endpoint.secret_services import within
+from ..transforms.files import storage
+from ..transforms.ledger.layout import Layout, new_run_id
+from ..transforms.ledger.members import Member
+from ..transforms.ledger.records import Record, TakenOver, is_committed
+from ..transforms.ledger.start import Started
+from ..transforms.ledger.tidy import remove_traces
+from ..transforms.live_counts import stop_run
+from . import failures, runners
+from .dataflow import job_of
 from .flags import parse
 from .job import JobConfig, build, configure
+from .manifests import read_manifests
+from .owner import OWNED, end, own, working_for
+from .paths import can_be_used
 from .progress import shown
 from .report import report_line
+from .stopping import SIGNALS, Phase
+from .temporary import live_folder, remove_folder
+from .terminal import NotPrinted, out, say, silence
 
 INCOMPLETE, ACCOUNTING_FAILED = 3, 4
+_A_MOMENT, _TO_DECIDE = 0.2, 1.5  # seconds
+_GO_ON = "what was answered before is in the journal; when storage is well, run the same command again to go on"
+_INTERRUPTED = "incomplete: interrupted; what was answered is in the journal; run the same command again to go on"
 _WHY_SKIPPED = {
     "answered": "answered before",
     "known_bad": "known to be bad",
@@ -33,6 +48,7 @@ _WHY_SKIPPED = {
 }
 _WHAT_TO_DO = {
     "outage": "run the same command again when the service is well",
+    UNSETTLED: "run the same command again: it tells whether the images or the service are at fault",
     "throttled": "run the same command again, with a lower --requests_per_second",
     "over_budget": "run the same command again to go on",
     "interrupted": "run the same command again to go on",
@@ -45,60 +61,121 @@ def main(argv: list[str]) -> int:
     Raises:
       ConfigurationError: a flag cannot work.
     """
-    _hush_workers()
+    runners.hush()
     config = configure(parse(argv))
     run_id, layout = new_run_id(), Layout(config.output)
-    layout.tidy()
-    dead_runs = layout.dead_runs(but=run_id)
-    pipeline = beam.Pipeline(options=config.options)
-    build(pipeline, config, run_id, dead_runs)
-    _say_start(config, run_id, dead_runs)
-    layout.mark_started(run_id, local=config.is_local)
-    interrupted = threading.Event()
-    try:
-        with _stopping_cleanly(interrupted), _progress(config):
-            _set_aside_what_stays()
-            result = pipeline.run()
-            if config.is_local:
-                result.wait_until_finish()
-    except (Exception, KeyboardInterrupt) as error:
-        if interrupted.is_set():
-            _say("incomplete: interrupted; what was answered is in the journal; run the same command again to go on")
-            return INCOMPLETE
-        failed = next((line for line in str(error).splitlines() if UNBALANCED in line), None)
-        if failed is None:
-            raise
-        _say(f"image-analysis-beam: {failed.strip()}")
+    pipeline = beam.Pipeline(runners.runner_of(config.options), config.options)
+    build(pipeline, config, run_id)
+    with can_be_used(config.output):
+        started = own(config.output, run_id, config.runner, config.options, config.flags.take_over, config.request)
+    _say_start(config, started)
+    _set_aside_what_stays()
+    with working_for(layout, run_id) as member:
+        try:
+            _run_to_its_end(pipeline, config, layout, member)
+        except Exception as error:
+            return _end_of_failed(config, layout, run_id, error)
+        if not config.is_local:
+            say(f"submitted; when it has ended, the manifest is {layout.record(run_id)}")
+            return 0
+    return _report_end(config, read_manifests(layout, [run_id])[run_id])
+
+
+def _end_of_failed(config: JobConfig, layout: Layout, run_id: str, error: Exception) -> int:
+    """Ends a run whose pipeline failed, unless its end is decided: then that counts."""
+    record = end(layout, run_id)
+    if record is not None and record.get("by", run_id) != run_id:
+        with suppress(OSError):  # what it wrote since then; the next owner removes the rest
+            remove_traces(layout, run_id, record)
+    elif not SIGNALS.have_come:
+        if not is_committed(record):
+            return _report_failure(config, error)
+        say("the run is committed; what it need not keep could not all be removed, the next run does that")
+        return _report_end(config, read_manifests(layout, [run_id])[run_id])
+    line, code = _how_it_stands(record)
+    say(line)
+    return code
+
+
+def _report_failure(config: JobConfig, error: Exception) -> int:
+    """Says what no bug is, and returns the exit code; a bug is raised."""
+    unbalanced = next((line for line in str(error).splitlines() if UNBALANCED in line), None)
+    if unbalanced is not None:
+        say(f"image-analysis-beam: {unbalanced.strip()}")
         return ACCOUNTING_FAILED
+    stored = failures.storage_failure(error)
+    if stored is None or failures.configuration_error(error):
+        raise error
+    say(f"incomplete: storage failed, with output {config.output!r}: {stored}; {_GO_ON}")
+    return INCOMPLETE
+
+
+def _run_to_its_end(pipeline: beam.Pipeline, config: JobConfig, layout: Layout, member: Member) -> None:
+    """Runs it, or submits it to another machine; shows how it goes, and stops it when told to."""
     if not config.is_local:
-        _say(f"submitted; when it has ended, the manifest is {layout.manifest(run_id)}")
-        return 0
-    return _report_end(config, storage.read_json(layout.manifest(run_id)))
-
-
-def _progress(config: JobConfig) -> AbstractContextManager[None]:
-    return shown(config.flags.max_calls) if config.is_local and not config.flags.quiet else nullcontext()
-
-
-@contextmanager
-def _stopping_cleanly(interrupted: threading.Event) -> Iterator[None]:
-    """On the first Ctrl-C, calls in flight end and the rest is deferred; the second one is Python's own."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+        submitted = pipeline.run()
+        member.note({"job": job_of(submitted, config.options)})
+        if member.is_over:  # it took long to submit
+            with suppress(Exception):
+                submitted.cancel()
+            raise TakenOver
         return
+    started: list[beam.runners.runner.PipelineResult] = []
+    with (
+        live_folder() as folder,
+        SIGNALS.phase(Phase(_stop_calls, partial(_end_now, folder, started, partial(end, layout, member.run_id)))),
+        shown(folder, config.flags.max_calls, config.flags.quiet),
+    ):
+        started.append(pipeline.run())
+        started[0].wait_until_finish()
 
-    def stop(*_: object) -> None:
-        signal.signal(signal.SIGINT, usual)
-        interrupted.set()
-        _say("stopping: calls in flight end, the rest is deferred; Ctrl-C again stops at once")
-        # A thread of its own: the handler may have interrupted a holder of the lock that this takes.
-        threading.Thread(target=defer_the_rest, args=("interrupted", "stopped by Ctrl-C")).start()
 
-    usual = signal.signal(signal.SIGINT, stop)
+def _stop_calls() -> bool:
+    """The first Ctrl-C: calls in flight end and the rest is deferred; while planning there is nothing to wait for."""
+    are_calling = stop_run()
+    if are_calling:
+        say("stopping: calls in flight end, the rest is deferred; Ctrl-C again stops at once")
+    return are_calling
+
+
+def _end_now(
+    folder: Path | None, started: list[beam.runners.runner.PipelineResult], decide: Callable[[], Record | None]
+) -> int:
+    """As if killed: answers are in the journal. A job on a cluster is cancelled, and what was started for it ends.
+
+    Returns the exit code. The run's record is made first, so that the last line is true: nothing commits after it.
+    """
+    for bar in list(tqdm._instances):
+        bar.close()
+    sleep(_A_MOMENT)  # for journals to be written
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
+        record = within(_TO_DECIDE, decide)
+    except Exception:  # whatever the storage's client raises
+        record = None
+    line, code = _how_it_stands(record)
+    say(line)
+    silence()  # what Beam says of processes that are gone
+    if folder:
+        remove_folder(folder)  # without it, the other processes of the run end
+        sleep(_A_MOMENT)
+    for result in started:
+        with suppress(Exception):
+            result.cancel()
+    atexit._run_exitfuncs()
+    return code
+
+
+def _how_it_stands(record: Record | None) -> tuple[str, int]:
+    """The last line of a run that did not go its way, by its record, and its exit code."""
+    if record is None or not is_committed(record):
+        if record is None or record["by"] == record["run_id"]:
+            return _INTERRUPTED, INCOMPLETE
+        who = f"run {record['run_id']} was taken over by {record['by']}"
+        return f"image-analysis-beam: {who}; what it had answered counts there", OWNED
+    run, deferred = record["run_id"], record["conservation"]["deferred"]
+    if deferred == 0:
+        return f"run {run} is committed and complete; it was stopped when only its report was missing", 0
+    return f"incomplete: {deferred} images deferred; run {run} is committed; {_WHAT_TO_DO['interrupted']}", INCOMPLETE
 
 
 def _set_aside_what_stays() -> None:
@@ -107,32 +184,37 @@ def _set_aside_what_stays() -> None:
     gc.freeze()
 
 
-def _hush_workers() -> None:
-    """Workers of the multi-processing mode warn of a main session that is not there; ours registers nothing in it."""
-    logger = logging.getLogger("apache_beam.runners.portability.local_job_service")
-    logger.addFilter(lambda record: "semi_persistent_directory" not in record.getMessage())
-
-
-def _say_start(config: JobConfig, run_id: str, dead_runs: list[str]) -> None:
+def _say_start(config: JobConfig, started: Started) -> None:
     where = " in memory on this machine" if config.is_in_memory else ""
-    _say(f"run {run_id}{where} (runner {config.runner})")
-    if dead_runs:
-        _say(f"taking over the answers of {', '.join(dead_runs)}, which did not end")
+    say(f"run {started.run_id}{where} (runner {config.runner})")
+    if started.fenced:
+        say(f"taking over the answers of {', '.join(started.fenced)}, which did not end")
 
 
 def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
-    print_end(config.output, manifest)
-    print(report_line(config.output, manifest["run_id"], config.flags.prices))
+    code = 0 if manifest["complete"] else INCOMPLETE
+    with SIGNALS.phase(Phase(end=partial(_end_without_report, code))):
+        report = report_line(config.output, manifest["run_id"], config.flags.prices)
+    print_end(config.output, manifest, report)
+    for line in closed_lines(manifest, len(config.resources)):
+        say(line)
     if not manifest["complete"]:
         for line in incomplete_lines(config.output, manifest):
-            _say(line)
-    return INCOMPLETE if not manifest["complete"] else 0
+            say(line)
+    return code
 
 
-def print_end(output: str, manifest: dict[str, Any]) -> None:
-    """What happened, and where the tables are."""
-    print(summary(manifest))
-    print(f"tables: {output}/<table>/run={manifest['run_id']}/*.parquet")
+def _end_without_report(code: int) -> int:
+    say("stopped while the report was made; the tables are there")
+    return code
+
+
+def print_end(output: str, manifest: dict[str, Any], *more: str) -> None:
+    """What happened, and where the tables are; if it can be printed."""
+    try:
+        out("\n".join([summary(manifest), f"tables: {output}/<table>/run={manifest['run_id']}/*.parquet", *more]))
+    except NotPrinted as error:
+        say(f"{error}; the tables are there")
 
 
 def summary(manifest: dict[str, Any]) -> str:
@@ -148,20 +230,23 @@ def summary(manifest: dict[str, Any]) -> str:
     )
 
 
+def closed_lines(manifest: dict[str, Any], resources: int) -> list[str]:
+    """One line per resource that a fault closed for a process, where others went on."""
+    closed = manifest["closed"]
+    if len(closed) >= resources * manifest["calls"]["processes"]:
+        return []
+    return [f"closed: {which}; the others went on" for which in closed]
+
+
 def incomplete_lines(output: str, manifest: dict[str, Any]) -> list[str]:
     """One line per reason for which images were deferred: what happened, and what to do."""
     details: dict[str, str] = {}
     for name in manifest["tables"]["deferred"]["files"]:
-        with storage.open_bytes(storage.join(output, name)) as file:
-            rows = pq.read_table(file, columns=["reason", "detail"])
+        rows = storage.read_table(storage.join(output, name), ["reason", "detail"])
         for reason, detail in zip(rows["reason"].to_pylist(), rows["detail"].to_pylist(), strict=True):
-            details.setdefault(reason, detail)
+            details.setdefault(reason, " ".join(detail.split()))
     lines = []
     for reason, number in manifest["deferred"].items():
         fix = _WHAT_TO_DO.get(reason) or (FAULTS[reason].fix if reason in FAULTS else "run the same command again")
         lines.append(f"incomplete: {number} images deferred, {reason}: {details.get(reason, '')}; {fix}")
     return lines
-
-
-def _say(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)  # between the progress line's redraws

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ..transforms import storage
+from ..schemas import TABLES
 from ..transforms.endpoint.errors import ConfigurationError
-from ..transforms.layout import Layout
+from ..transforms.files import storage
+from ..transforms.files.rows import read_rows
+from ..transforms.ledger.layout import Layout
+from ..transforms.ledger.log import committed_runs
+from .flags import Parser
+from .manifests import read_manifests
+from .paths import output_folder
+from .terminal import out, printable
 
 ROWS = 4
 _WIDTH = 44
@@ -24,30 +30,33 @@ def main(argv: list[str]) -> int:
     Raises:
       ConfigurationError: there is no committed run in the folder.
     """
-    parser = argparse.ArgumentParser(prog="image-analysis-beam show", description="A few rows of each table.")
+    parser = Parser(prog="image-analysis-beam show", description="A few rows of each table.")
     parser.add_argument("output", help="the output folder of the job")
     try:
         output = parser.parse_args(argv).output
     except SystemExit as end:
         return int(end.code or 0)
-    layout = Layout(output.rstrip("/"))
-    runs = layout.committed_runs()
+    layout = Layout(output_folder(output))
+    runs = committed_runs(layout)
     if not runs:
         raise ConfigurationError(f"output {output!r}", "it holds no committed run", "run the job first")
-    manifest = storage.read_json(layout.manifest(runs[-1]))
+    manifest = read_manifests(layout, runs[-1:])[runs[-1]]
     for name, entry in manifest["tables"].items():
-        print(f"\n{name}: {entry['rows']} rows in {layout.partition(name, runs[-1])}")
-        if entry["rows"] and name != "responses":
-            print("\n".join(_lines(_first_rows(layout.output, entry["files"]))))
+        where = f" in {layout.partition(name, runs[-1])}" if entry["files"] else ""
+        out(f"\n{name}: {entry['rows']} rows{where}")
+        if entry["rows"] and name in TABLES and name != "responses":
+            out("\n".join(_lines(_first_rows(layout.output, name, entry["files"]))))
     return 0
 
 
-def _first_rows(output: str, files: Iterable[str]) -> pa.Table:
-    tables: list[pa.Table] = []
+def _first_rows(output: str, table: str, files: Iterable[str]) -> pa.Table:
+    rows = TABLES[table].schema.empty_table()
     for name in files:
-        with storage.open_bytes(storage.join(output, name)) as file:
-            tables.append(pq.read_table(file).slice(0, ROWS))
-    return pa.concat_tables(tables).slice(0, ROWS)
+        for more in islice(read_rows(storage.join(output, name), TABLES[table], ROWS), 1):
+            rows = pa.concat_tables([rows, more])
+        if rows.num_rows >= ROWS:
+            break
+    return rows.slice(0, ROWS)
 
 
 def _lines(table: pa.Table) -> list[str]:
@@ -60,7 +69,7 @@ def _lines(table: pa.Table) -> list[str]:
 def _shown(name: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
-    text = " ".join(str(", ".join(value) if isinstance(value, list) else value).split())
+    text = printable(" ".join(str(", ".join(map(str, value)) if isinstance(value, list) else value).split()))
     if len(text) <= _WIDTH:
         return text
     return f"…{text[1 - _WIDTH :]}" if name == "image_uri" else f"{text[: _WIDTH - 1]}…"

@@ -1,7 +1,7 @@
-"""How many processes share the rate, and what each may have.
+"""How many processes share the rate at the most, P: at the start of a job each has R / P of it.
 
-`--requests_per_second R` is for the whole job. The processes do not talk to each other: each gets R / P, where P is the
-most that the runner may start, so that the sum never exceeds R.
+They know of each other soon (`transforms/fleet/`), and then each has R by the number of those that have something to
+call. Where P is not known, the first calls wait until they do.
 
     runner                         P
     in memory, multi-threading     1
@@ -24,17 +24,18 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from ..transforms.endpoint.errors import ConfigurationError
+from ..transforms.endpoint.errors import check_whole
 
 ASSUMED_LATENCY = 1.0
 DEFAULT_VCPUS = 2
-_IN_MEMORY = ("FnApiRunner", "BundleBasedDirectRunner", "PrismRunner", "")
+ON_THIS_MACHINE = ("FnApiRunner", "BundleBasedDirectRunner", "PrismRunner", "")
+_PROCESSES = {
+    "worker_processes": (1, 100_000),
+    "direct_num_workers": (0, 1000),
+    "max_num_workers": (1, 100_000),
+    "num_workers": (1, 100_000),
+}
 _VCPUS = re.compile(r"-(\d+)(?:-|$)")
-
-
-def rate_share(rate: float | None, processes: int) -> float | None:
-    """One process's share of the job's rate."""
-    return None if rate is None else rate / processes
 
 
 def workers_to_carry(rate: float, max_in_flight: int, processes_per_worker: int) -> int:
@@ -53,9 +54,9 @@ def processes_per_vm(machine_type: str | None, experiments: list[str]) -> int:
 def worker_processes(runner: str, options: PipelineOptions) -> int | None:
     """The most processes that the runner may start; None where it does not tell."""
     flags: dict[str, Any] = options.get_all_options()
-    if flags.get("worker_processes"):
+    if flags.get("worker_processes") is not None:
         return int(flags["worker_processes"])
-    if runner in _IN_MEMORY:
+    if runner in ON_THIS_MACHINE:
         workers = int(flags.get("direct_num_workers") or os.cpu_count() or 1)
         return workers if flags.get("direct_running_mode") == "multi_processing" else 1
     if runner == "DataflowRunner":
@@ -66,26 +67,26 @@ def worker_processes(runner: str, options: PipelineOptions) -> int | None:
     return parallelism if parallelism > 0 else None
 
 
-def share_of_rate(rate: float | None, max_in_flight: int, runner: str, options: PipelineOptions) -> float | None:
-    """One process's share; sets Dataflow's `max_num_workers` where a rate is given and it is not.
+def check_processes(options: PipelineOptions) -> None:
+    """Refuses numbers of processes that there cannot be.
 
     Raises:
-      ConfigurationError: a rate is given and nobody knows how many processes share it.
+      ConfigurationError: there is one.
     """
-    if rate is None:
-        return None
+    flags: dict[str, Any] = options.get_all_options()
+    for name, (least, most) in _PROCESSES.items():
+        if flags.get(name) is not None:
+            check_whole(name, flags[name], least, most, "leave it out, or correct it")
+
+
+def processes_that_share(rate: float | None, max_in_flight: int, runner: str, options: PipelineOptions) -> int | None:
+    """P, None where nobody knows; sets Dataflow's `max_num_workers` where a rate is given and it is not."""
     flags = options.get_all_options()
-    if runner == "DataflowRunner" and not flags.get("max_num_workers") and not flags.get("worker_processes"):
+    is_open = rate is not None and not flags.get("max_num_workers") and not flags.get("worker_processes")
+    if rate is not None and runner == "DataflowRunner" and is_open:
         per_vm = processes_per_vm(flags.get("machine_type"), flags.get("experiments") or [])
         options.view_as(_dataflow_options()).max_num_workers = workers_to_carry(rate, max_in_flight, per_vm)
-    processes = worker_processes(runner, options)
-    if processes is None:
-        raise ConfigurationError(
-            f"requests_per_second {rate:g} on {runner}",
-            "the rate is shared by the job's processes, and how many there are is not known",
-            "set --parallelism or --worker_processes",
-        )
-    return rate_share(rate, processes)
+    return worker_processes(runner, options)
 
 
 def _dataflow_options() -> type[PipelineOptions]:

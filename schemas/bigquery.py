@@ -90,8 +90,9 @@ fi
 load() {{
   bq query --use_legacy_sql=false --dataset_id="$dataset" --parameter="run::$run" \
     "DELETE FROM \`$1\` WHERE run_id = @run"
-  # Without list inference, arrays of existing columns are loaded empty.
-  bq load --source_format=PARQUET --parquet_enable_list_inference=true "$dataset.$1" "$output/$1/run=$run/*.parquet"
+  # Without list inference, arrays of existing columns are loaded empty. Columns of a later version are added.
+  bq load --source_format=PARQUET --parquet_enable_list_inference=true --schema_update_option=ALLOW_FIELD_ADDITION \
+    "$dataset.$1" "$output/$1/run=$run/*.parquet"
 }}
 
 for table in {required}; do

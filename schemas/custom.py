@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .reading import Objects
+from .reading import Objects, members
 
 SECTION = "customModelResult"
 SECTIONS_FORM = ("tagsResult", "objectsResult")
@@ -25,4 +25,5 @@ def in_lists_form(results: Objects) -> Objects:
 
 
 def _has_lists(result: dict[str, Any]) -> bool:
-    return result.keys().isdisjoint(SECTIONS_FORM) and not result.keys().isdisjoint(LISTS_FORM)
+    held = members(result)
+    return held.isdisjoint(SECTIONS_FORM) and not held.isdisjoint(LISTS_FORM)

@@ -19,10 +19,17 @@ Every table is a folder `<table>/run=<run id>/` of Parquet files; a table withou
 tables hold what answers hold, and are a pure function of `responses`. Preview and GA answers land in the same columns,
 told apart by their shape; where they differ, the JSON path names both.
 
+Later versions add columns that may be null. Files of every version are read: a column that a file lacks is null, one
+that is not known is ignored. In rows that are written again (by `reflatten`, or taken over from a run that was killed),
+what may not be null and is not known is an empty text or list, 0, false or 1970. Give DuckDB `union_by_name = true` to
+read partitions of several versions together.
+
 - A section that the answer holds is listed in `images.sections`, even when it has no row: asked and nothing found.
 - Numbers are stored exactly as received. Boxes are `x`, `y`, `w`, `h` in pixels from the image's top left corner.
-- An answer that is not the contract anywhere in a section that we know gives no row at all: it becomes a dead letter of
-  class `malformed_response`, whose message begins with the JSON path.
+- Null says the same as absent, a null list the same as an empty one, 730.0 the same as 730.
+- An answer that is not the contract anywhere in a section that we know gives no row in any section table: it becomes a
+  dead letter of class `malformed_response`, whose message begins with the JSON path. It stays whole in `responses`,
+  under the same key, so that `reflatten` with a later version of this package can read it.
 - Fields that have no column are in `responses.body`, and the run's manifest counts them.
 - Times are UTC. Types are plain ones: DuckDB, pandas, polars, Spark and BigQuery read the same values.
 """
@@ -46,7 +53,7 @@ def type_name(kind: pa.DataType) -> str:
 def _keys() -> Iterator[str]:
     sections = [table for table in TABLES.values() if table.kind == "section" and table.name != "images"]
     yield f"responses ({', '.join(TABLES['responses'].primary_key)})"
-    yield "└── images (the same key: one row per answer)"
+    yield "└── images (the same key: one row per answer that is the contract)"
     for table in sections:
         branch = "└──" if table is sections[-1] else "├──"
         yield f"    {branch} {table.name:<15} (…, ordinal){_references(table)}"

@@ -20,6 +20,7 @@ from .reading import (
     Malformed,
     Objects,
     UnknownFields,
+    members,
     printable,
 )
 
@@ -68,7 +69,7 @@ class ExactObjects(Objects):
         if set().union(*self.values).issubset(names):
             return
         for item in self.values:
-            for name in item.keys() - set(names):
+            for name in members(item) - set(names):
                 self.unknown.count(_joined(self.pattern, name))
 
     def where(self, keep: Callable[[dict[str, Any]], bool]) -> ExactObjects:
@@ -140,11 +141,8 @@ class ExactObjects(Objects):
     def held(self, names: Sequence[str]) -> list[list[str]]:
         return [[name for name in names if value.get(name) is not None] for value in self.values]
 
-    def demand(self, name: str, wanted: str, unless: str) -> None:
-        for index, value in enumerate(self.values):
-            if value.get(name) is None and value.get(unless) is None:
-                place = _joined(self.path(index), name)
-                raise Malformed(self.answers[index], place, _expected(wanted, value.get(name, _NOTHING)))
+    def demand_list(self, name: str) -> None:
+        self._find(self._cells(name), _a_list(None), name)
 
     def ordinals(self) -> list[int]:
         return [position for _, same in groupby(self.answers) for position, _ in enumerate(same)]
@@ -180,8 +178,10 @@ class ExactObjects(Objects):
 
     def _lists(self, name: str, required: bool, length: int | None) -> list[list[Any]]:
         lists = self._cells(name)
-        if not required:
-            lists = [[] if value is None else value for value in lists]
+        if length is None:
+            # Null holds nothing, as an empty list does. What is absent may be there under another name.
+            cells = zip(lists, self.values, strict=True)
+            lists = [[] if cell is None and (not required or name in item) else cell for cell, item in cells]
         if not set(map(type, lists)) <= {list} or (length is not None and not set(map(len, lists)) <= {length}):
             self._find(lists, _a_list(length), name)
         return lists
@@ -259,6 +259,8 @@ def _a_number(value: Any) -> float:
 
 def _an_integer(minimum: int) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
+        if type(value) is float and value.is_integer():
+            value = int(value)
         if type(value) is not int:
             raise _UnfitError("an integer")
         if not minimum <= value <= INT32_MAX:

@@ -1,9 +1,10 @@
 """Fast reading of JSON: whole columns by Arrow's parser, for batches whose answers are all plainly the contract.
 
-Arrow is strict where its schema allows no other field: it refuses a text for a number, 1.5 for an integer, a key twice.
-What it would let pass, null for nothing or two documents for two answers, is refused here. What is refused is not
-judged: `exact.py` reads it again, and knows why. So a batch with a field that the contract does not name, or of the
-preview's shape, is read there too.
+Arrow is strict where its schema allows no other field: it refuses a text for a number, 1.5 for an integer, half a
+surrogate pair, a key twice. What it would let pass is refused here: two documents for two answers, NaN, the minus of
+-0, null where there has to be something. What is refused is not judged: `exact.py` reads it again, and knows why. So a
+batch with a field that the contract does not name, or of the preview's shape, is read there too. Where both read, they
+read the same; `tests/schemas/fuzz.py` looks for what they do not.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import pyarrow.json as pj
 from .exact import ExactObjects
 from .reading import EXACT_INTEGERS, INT32_MAX, INT32_MIN, Objects, Positions, UnknownFields
 
+_MINUS_ZERO = np.float64(-0.0).view(np.int64)
+
 
 class Declined(Exception):
     """The batch is not plainly the contract."""
@@ -30,11 +33,11 @@ def parse(bodies: pa.StringArray, fields: pa.Schema) -> pa.StructArray:
     Raises:
       Declined: one of them is not an object, has another field, a null, or a value of another kind.
     """
-    texts = pc.ascii_trim_whitespace(bodies)
+    texts = pc.ascii_trim(bodies, " \t\r\n")  # what JSON takes as white space, and no more
     lines = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "\n")[0].as_buffer().to_pybytes()
     # Between a } and a { that a line feed parts, one document ends and the next begins, or it is not JSON.
     braced = pc.and_(pc.starts_with(texts, "{"), pc.ends_with(texts, "}"))
-    if b"null" in lines or not pc.all(braced).as_py():
+    if not pc.all(braced).as_py():
         raise Declined
     try:
         table = pj.read_json(
@@ -95,8 +98,9 @@ class ArrowObjects(Objects):
 
     def floats(self, name: str) -> pa.Array:
         column = self._column(name)
-        # From there on an integer may have been rounded to this.
-        if not (np.abs(column.to_numpy()) < EXACT_INTEGERS).all():
+        values = column.to_numpy()
+        # From there on an integer may have been rounded to this; and -0 is the integer 0, but -0.0 is not.
+        if not (np.abs(values) < EXACT_INTEGERS).all() or (values.view(np.int64) == _MINUS_ZERO).any():
             raise Declined
         return column
 
@@ -124,8 +128,8 @@ class ArrowObjects(Objects):
         rows, columns = np.nonzero(np.array(holds).T)
         return self._lists(pa.array(known).take(pa.array(columns)), rows, len(self))
 
-    def demand(self, name: str, wanted: str, unless: str) -> None:
-        self._column(name)
+    def demand_list(self, name: str) -> None:
+        raise Declined
 
     def ordinals(self) -> pa.Array:
         starts = np.searchsorted(self.answers, self.answers)

@@ -46,15 +46,14 @@ class Rejection(NamedTuple):
 
 
 class Flattened(NamedTuple):
-    """The tables of a batch: of accepted answers only. `accepted` are their rows of `responses`."""
+    """The tables of a batch: of all answers but those that were rejected."""
 
     tables: dict[str, pa.Table]
-    accepted: pa.Table
     rejected: list[Rejection]
     unknown_fields: dict[str, int]
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
     """The columns that answers give to each table, with a column `answer`: their row in `responses`."""
 
     tables: dict[str, pa.Table]
@@ -81,7 +80,7 @@ def flatten(responses: pa.Table) -> Flattened:
         name: _complete(name, pa.concat_tables(chunk.tables[name] for chunk in chunks).combine_chunks(), responses)
         for name in chunks[0].tables
     }
-    return Flattened(tables, _without(responses, rejected), rejected, dict(unknown))
+    return Flattened(tables, rejected, dict(unknown))
 
 
 def _chunks(bodies: pa.ChunkedArray) -> Iterator[tuple[int, pa.StringArray]]:
@@ -97,21 +96,30 @@ def _chunks(bodies: pa.ChunkedArray) -> Iterator[tuple[int, pa.StringArray]]:
         yield start, column[start:]
 
 
-def _flatten_chunk(chunk: tuple[int, pa.StringArray]) -> _Chunk:
+def _flatten_chunk(chunk: tuple[int, pa.StringArray]) -> Chunk:
     start, bodies = chunk
     try:
-        answers = parse(bodies, EXPECTED)
-        rows = np.arange(start, start + len(bodies))
-        return _Chunk(_read(ArrowObjects(answers, rows, rows, len(bodies))), UnknownFields(), [])
+        return flatten_fast(bodies, start)
     except Declined:
-        return _flatten_exactly(dict(enumerate(bodies.to_pylist(), start)))
+        return flatten_exactly(bodies, start)
 
 
-def _flatten_exactly(bodies: dict[int, str]) -> _Chunk:
+def flatten_fast(bodies: pa.StringArray, start: int = 0) -> Chunk:
+    """Reads answers by Arrow; `start` is the row of the first.
+
+    Raises:
+      Declined: one of them is not plainly the contract.
+    """
+    answers = parse(bodies, EXPECTED)
+    rows = np.arange(start, start + len(bodies))
+    return Chunk(_read(ArrowObjects(answers, rows, rows, len(bodies))), UnknownFields(), [])
+
+
+def flatten_exactly(bodies: pa.StringArray, start: int = 0) -> Chunk:
     """Reads all answers at once; where one is at fault, each alone first, to leave out all that are."""
     good: dict[int, dict[str, Any]] = {}
     rejected: list[Rejection] = []
-    for index, body in bodies.items():
+    for index, body in enumerate(bodies.to_pylist(), start):
         try:
             good[index] = _parse(index, body)
         except Malformed as error:
@@ -134,7 +142,7 @@ def _fault(index: int, answer: dict[str, Any]) -> Rejection | None:
 
 def _parse(index: int, body: str) -> dict[str, Any]:
     try:
-        answer = _JSON.decode(body)
+        answer = _JSON.decode(body.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise Malformed(index, "$", f"cannot be read as JSON: {str(error)[:200]}") from None
     if type(answer) is not dict:
@@ -142,9 +150,9 @@ def _parse(index: int, body: str) -> dict[str, Any]:
     return answer
 
 
-def _read_exactly(answers: dict[int, dict[str, Any]], rejected: list[Rejection]) -> _Chunk:
+def _read_exactly(answers: dict[int, dict[str, Any]], rejected: list[Rejection]) -> Chunk:
     unknown = UnknownFields()
-    return _Chunk(_read(ExactObjects(list(answers.values()), list(answers), unknown)), unknown, rejected)
+    return Chunk(_read(ExactObjects(list(answers.values()), list(answers), unknown)), unknown, rejected)
 
 
 def _read(root: Objects) -> dict[str, pa.Table]:
@@ -188,10 +196,3 @@ def _complete(name: str, columns: pa.Table, responses: pa.Table) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _without(responses: pa.Table, rejected: list[Rejection]) -> pa.Table:
-    if not rejected:
-        return responses
-    bad = {rejection.row for rejection in rejected}
-    return responses.filter(pa.array([row not in bad for row in range(responses.num_rows)]))

@@ -12,7 +12,6 @@ def flatten(answers: Objects, sections: Sequence[str]) -> Rows:
     """Whole answers -> a row each; `sections` are the names of those that have a table."""
     metadata = answers.child("metadata")
     metadata.know("width", "height")
-    answers.demand("modelVersion", "a text", unless="customModelResult")
     return Rows(
         answers,
         width=metadata.ints("width", minimum=1),

@@ -1,4 +1,4 @@
-"""What becomes of an image: immutable records whose fields are the columns of their table, in order."""
+"""What becomes of an image: immutable records whose fields are the columns of their `table`, in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Analyzed(NamedTuple):
-    """An answer. `body` is the JSON exactly as received; times are UTC; `latency_ms` is the answering attempt's."""
+    """An answer. `body` is the JSON as received; times are UTC; `latency_ms` is the answering attempt's."""
 
     image_id: str
     image_uri: str
@@ -26,6 +26,12 @@ class Analyzed(NamedTuple):
     bytes_sent: int
     redrive_count: int
     analyzed_at: datetime
+    first_attempt_at: datetime | None = None
+    endpoint: str | None = None
+
+    @property
+    def table(self) -> str:
+        return "responses"
 
 
 class DeadLetter(NamedTuple):
@@ -50,6 +56,11 @@ class DeadLetter(NamedTuple):
     redrive_count: int
     body: str | None
     run_id: str
+    endpoint: str | None = None
+
+    @property
+    def table(self) -> str:
+        return "dead_letters"
 
 
 class Deferred(NamedTuple):
@@ -62,6 +73,10 @@ class Deferred(NamedTuple):
     fingerprint: str
     run_id: str
 
+    @property
+    def table(self) -> str:
+        return "deferred"
+
 
 class Duplicate(NamedTuple):
     """A further reference of an image that is in the same run's input."""
@@ -69,3 +84,7 @@ class Duplicate(NamedTuple):
     image_id: str
     image_uri: str
     run_id: str
+
+    @property
+    def table(self) -> str:
+        return "duplicates"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .reading import Column, Objects
+from .reading import Column, Objects, members
 
 SECTION = "readResult"
 PREVIEW = ("stringIndexType", "content", "pages", "styles", "modelVersion")
@@ -25,7 +25,15 @@ def in_ga_shape(sections: Objects) -> Objects:
 
 
 def _is_preview(section: dict[str, Any]) -> bool:
-    return "pages" in section or ("blocks" not in section and not section.keys().isdisjoint(PREVIEW))
+    held = members(section)
+    return "pages" in held or ("blocks" not in held and not held.isdisjoint(PREVIEW))
+
+
+def preview_pages(sections: Objects) -> Objects:
+    """The pages of the preview's shape. A section without would lose its content, whose rows they are."""
+    preview = in_preview_shape(sections)
+    preview.demand_list("pages")
+    return preview.children("pages")
 
 
 def ga_blocks(sections: Objects) -> Objects:

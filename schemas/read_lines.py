@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .read import SECTION, ga_blocks, in_preview_shape, nested_spans
+from .read import SECTION, ga_blocks, nested_spans, preview_pages
 from .reading import Objects, Rows
 from .table import INT32, POLYGON, SPANS, STRING, column, section_table
 
 
 def flatten(sections: Objects) -> Iterator[Rows]:
     """`readResult` -> a row per line; ordinals run over all pages or blocks."""
-    yield _preview(in_preview_shape(sections).children("pages"))
+    yield _preview(preview_pages(sections))
     yield _ga(ga_blocks(sections))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .read import GA, PREVIEW, SECTION, ga_blocks, in_ga_shape, in_preview_shape, nested_spans
+from .read import GA, PREVIEW, SECTION, ga_blocks, in_ga_shape, in_preview_shape, nested_spans, preview_pages
 from .reading import Objects, Rows
 from .table import FLOAT64, INT32, SPANS, STRING, column, section_table
 
@@ -20,7 +20,7 @@ def _preview(sections: Objects) -> Rows:
     sections.know(*PREVIEW)
     content, index_type = sections.strings("content"), sections.strings("stringIndexType")
     version = sections.strings("modelVersion", required=False)
-    pages = sections.children("pages")
+    pages = preview_pages(sections)
     pages.know("height", "width", "angle", "pageNumber", "words", "spans", "lines")
     return Rows(
         pages,

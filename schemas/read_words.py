@@ -6,14 +6,14 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 
-from .read import SECTION, ga_blocks, in_preview_shape
+from .read import SECTION, ga_blocks, preview_pages
 from .reading import Objects, Rows
 from .table import INT32, POLYGON, STRING, column, confidence, section_table
 
 
 def flatten(sections: Objects) -> Iterator[Rows]:
     """`readResult` -> a row per word; ordinals run over the whole answer."""
-    yield _preview(in_preview_shape(sections).children("pages"))
+    yield _preview(preview_pages(sections))
     yield _ga(ga_blocks(sections))
 
 

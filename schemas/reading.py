@@ -52,11 +52,11 @@ class Objects(ABC):
 
     @abstractmethod
     def know(self, *names: str) -> None:
-        """Counts the fields of the objects that are not among `names`."""
+        """Counts the members of the objects that are not among `names`."""
 
     @abstractmethod
     def where(self, keep: Callable[[dict[str, Any]], bool]) -> Objects:
-        """Those of the objects that `keep` holds of. It looks at nothing but which fields there are."""
+        """Those of the objects that `keep` holds of. It looks at nothing but their `members`."""
 
     @abstractmethod
     def child(self, name: str, *, required: bool = True) -> Objects:
@@ -64,7 +64,7 @@ class Objects(ABC):
 
     @abstractmethod
     def children(self, name: str, *, required: bool = True, length: int | None = None) -> Objects:
-        """All objects of the lists that each one has under `name`."""
+        """All objects of the lists that each one has under `name`; null is an empty list where no length is given."""
 
     @abstractmethod
     def strings(self, name: str, *, required: bool = True) -> Column:
@@ -76,7 +76,7 @@ class Objects(ABC):
 
     @abstractmethod
     def ints(self, name: str, minimum: int = INT32_MIN) -> Column:
-        """A column of 32-bit integers."""
+        """A column of 32-bit integers; a float without a fraction is one."""
 
     @abstractmethod
     def flags(self, name: str) -> Column:
@@ -107,8 +107,8 @@ class Objects(ABC):
         """For each object, a list of those of `names` that it holds."""
 
     @abstractmethod
-    def demand(self, name: str, wanted: str, unless: str) -> None:
-        """Refuses an object that has neither a `name`, which is `wanted`, nor an `unless`."""
+    def demand_list(self, name: str) -> None:
+        """Refuses an object whose `name` is null, too."""
 
     @abstractmethod
     def ordinals(self) -> Column:
@@ -140,6 +140,11 @@ class Rows:
 
 
 Flatten = Callable[[Objects], Iterator[Rows]]
+
+
+def members(item: dict[str, Any]) -> set[str]:
+    """The names of what an object holds: a member that is null is absent."""
+    return {name for name, value in item.items() if value is not None}
 
 
 def printable(text: str, length: int) -> str:

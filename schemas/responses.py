@@ -1,4 +1,4 @@
-"""Table `responses`: every answer as it came. From it `reflatten` rebuilds all section tables without a call."""
+"""Table `responses`: every answer as it came, also one that no other table can hold. `reflatten` reads it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .table import CALL, INT32, INT64, KEY, STRING, STRINGS, TIMESTAMP, TableSpe
 
 TABLE = TableSpec(
     "responses",
-    "every answer as it came, with the facts of its call",
+    "every answer as it came, with the facts of its call; one without a row in images is a dead letter",
     (
         *KEY,
         column("api_version", STRING, "the api-version that was asked"),
@@ -17,6 +17,8 @@ TABLE = TableSpec(
         column("bytes_sent", INT64, "size of the request's body", unit="byte"),
         column("redrive_count", INT32, "how often the image had been called again after a dead letter"),
         column("analyzed_at", TIMESTAMP, "when the answer came, UTC"),
+        column("first_attempt_at", TIMESTAMP, "first attempt of all runs, UTC", nullable=True, since=2),
+        column("endpoint", STRING, "the resource that answered", nullable=True, since=2),
     ),
     ("image_id", "fingerprint", "run_id"),
     "record",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .reading import Flatten
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 STRING, INT32, INT64, FLOAT64, BOOL = pa.string(), pa.int32(), pa.int64(), pa.float64(), pa.bool_()
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -102,6 +103,25 @@ class TableSpec:
         cells = zip(values, self.columns, strict=True)
         return pa.Table.from_arrays([self._array(column, field) for column, field in cells], schema=self.schema)
 
+    def conform(self, rows: pa.Table, names: Iterable[str] | None = None) -> pa.Table:
+        """Rows of any version as `names` (all columns where None) in the present types; other columns are left out.
+
+        Null is what the rows have no column for, and a value that the present type cannot hold.
+        """
+        schema, absent = self.schema, pa.nulls(rows.num_rows)
+        wanted = pa.schema([schema.field(name) for name in names or schema.names], schema.metadata)
+        cells = dict(zip(rows.column_names, rows.columns, strict=True))
+        columns = [_cast(cells.get(field.name, absent), field.type) for field in wanted]
+        return pa.Table.from_arrays(columns, schema=wanted)
+
+    def filled(self, rows: pa.Table) -> pa.Table:
+        """Conformed rows as they can be written: no null, but "", 0, false, [] or 1970, where none may be."""
+        columns = zip(rows.columns, rows.schema, strict=True)
+        return pa.Table.from_arrays(
+            [cells if field.nullable else pc.fill_null(cells, _empty(field.type)) for cells, field in columns],
+            schema=rows.schema,
+        )
+
     def _array(self, cells: Sequence[Any], field: pa.Field) -> pa.Array:
         if not field.nullable and None in cells:
             raise ValueError(f"{self.name}.{field.name} is null")
@@ -113,6 +133,27 @@ class TableSpec:
             return self._array([_storable(cell) for cell in cells], field)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise TypeError(f"{self.name}.{field.name}: {error}") from None
+
+
+def _cast(cells: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    options = pc.CastOptions(kind, allow_time_truncate=True)
+    try:
+        return pc.cast(cells, options=options)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.chunked_array([pa.array([_cast_one(cell, options) for cell in cells], kind)])
+
+
+def _cast_one(cell: pa.Scalar, options: pc.CastOptions) -> Any:
+    try:
+        return cell.cast(options=options).as_py()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def _empty(kind: pa.DataType) -> pa.Scalar:
+    if pa.types.is_list(kind):
+        return pa.scalar([], kind)
+    return pa.scalar("" if pa.types.is_string(kind) else 0).cast(kind)
 
 
 def _storable(cell: Any) -> Any:

@@ -11,10 +11,17 @@ from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.__main__ import main
+
+# The same cases every time, but where new ones are asked for (`.ci/long seeds`).
+settings.register_profile("same", derandomize=True, print_blob=True)
+settings.register_profile("seeds", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+pytest_plugins = ["stand_ins.fixtures"]
 
 KEY = "emulator-key"
 ALL_FEATURES = "caption,denseCaptions,tags,objects,people,smartCrops,read"
@@ -44,22 +51,22 @@ class Run:
         """Rows of a table over all partitions, read by DuckDB."""
         connection = duckdb.connect()
         connection.execute("SET TimeZone='UTC'")
-        query = f"SELECT {columns} FROM read_parquet('{self.output}/{table}/run=*/*.parquet', hive_partitioning=false)"
-        return connection.execute(f"{query} WHERE {where}").fetchall()
+        files = f"'{self.output}/{table}/run=*/*.parquet', hive_partitioning=false, union_by_name=true"
+        return connection.execute(f"SELECT {columns} FROM read_parquet({files}) WHERE {where}").fetchall()
 
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
     """`run("--input", …)`: the command in this process, writing to `tmp_path/out`."""
 
-    def run_command(*arguments: Any, features: str | None = "tags", command: str = "run") -> Run:
+    def run_command(*arguments: Any, features: str | None = "tags", command: str = "run", rate: str = "2000") -> Run:
         flags = [command, *map(str, arguments)]
         if not any(flag == "--output" for flag in flags):
             flags += ["--output", str(tmp_path / "out")]
         if features:
             flags += ["--features", features]
-        if command == "run" and "--requests_per_second" not in flags:
-            flags += ["--requests_per_second", "2000"]
+        if command == "run" and rate and "--requests_per_second" not in flags:
+            flags += ["--requests_per_second", rate]
         capsys.readouterr()
         code = main(flags)
         captured = capsys.readouterr()

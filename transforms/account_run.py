@@ -1,28 +1,32 @@
 """`AccountRun`: every input in exactly one place, or the run fails; then the manifest, whose presence is the commit.
 
 Counts come from the elements themselves, not from metrics, so that a retried bundle counts once. The manifest is
-written after every table; only then are the run's journal and what dead runs left removed.
+written after every table; only then are the journals removed, and what earlier runs left.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 import apache_beam as beam
 
-from ..schemas.outcomes import DeadLetter, Deferred
-from . import storage
-from .call_stats import latency_percentiles, pace, timeline
-from .layout import Layout
+from ..schemas import TABLES
+from ..schemas.outcomes import DeadLetter, Deferred, Duplicate
+from .call_stats import latency_percentiles
+from .counts import Counts, pace, timeline
+from .ledger.layout import Layout
+from .ledger.log import entry_of
+from .ledger.records import Record, commit
+from .ledger.start import start_run
+from .ledger.tidy import leaving_nothing_if_taken_over, tidy
 from .write_tables import WrittenFile
 
 MANIFEST_VERSION = 1
 FILES = "files"
 UNBALANCED = "the accounts do not add up"
-_CALL_COUNTS = ("retries", "billed_units", "bytes_sent", "throttled_seconds", "breaker_openings")
+_CALL_COUNTS = ("retries", "billed_units", "bytes_sent", "throttled_seconds", "breaker_openings", "processes")
 
 
 class AccountingError(Exception):
@@ -33,22 +37,26 @@ class AccountRun(beam.PTransform):
     """dict of PCollections -> PCollection with the manifest (a dict).
 
     Takes `files` (of `WriteTables`) and, under any other names, PCollections of dicts to add up: those of `PlanWork`,
-    `AnalyzeImages` and `FlattenSections`, and of `count_dead_letter` and `count_deferred`. Rows of `images` are counted
+    `AnalyzeImages` and `FlattenSections`, and of `count_record`. Rows of `images` are counted
     from the files.
 
     Args:
       output: the output folder.
       run_id: this run.
       facts: what the manifest says besides: request, versions, settings. JSON only.
-      dead_runs: runs whose answers were taken over; their traces are removed after the commit.
+
+    A run that nobody has started (`start_run`) is started here: it planned from nothing, so it needs the folder for its
+    commit alone.
 
     Raises (when it runs):
       AccountingError: input and outcomes differ.
+      TakenOver: another run has taken the folder over.
+      Owned: another run owns it, where this one was not started.
     """
 
-    def __init__(self, output: str, run_id: str, facts: Mapping[str, Any], dead_runs: Iterable[str] = ()) -> None:
+    def __init__(self, output: str, run_id: str, facts: Mapping[str, Any]) -> None:
         super().__init__()
-        self._commit = _Commit(Layout(output), run_id, dict(facts), list(dead_runs))
+        self._commit = _Commit(Layout(output), run_id, dict(facts))
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> beam.PCollection:
         sums = [
@@ -60,34 +68,32 @@ class AccountRun(beam.PTransform):
         return inputs[FILES] | "Commit" >> beam.ParDo(self._commit, beam.pvalue.AsSingleton(total))
 
 
-def count_dead_letter(letter: DeadLetter) -> dict[str, int]:
-    """The counts of one dead letter."""
-    return {"dead_letters": 1, f"dead_letters.{letter.fault_class}": 1}
-
-
-def count_deferred(image: Deferred) -> dict[str, int]:
-    """The counts of one deferred image."""
-    return {"deferred": 1, f"deferred.{image.reason}": 1}
+def count_record(record: DeadLetter | Deferred | Duplicate) -> dict[str, int]:
+    """The counts of one record: 1 of its table, and 1 of its class or reason."""
+    if isinstance(record, Duplicate):  # PlanWork has counted it
+        return {}
+    kind = record.fault_class if isinstance(record, DeadLetter) else record.reason
+    return {record.table: 1, f"{record.table}.{kind}": 1}
 
 
 class AddCounts(beam.CombineFn):
     """Adds up dicts of numbers."""
 
-    def create_accumulator(self) -> Counter[str]:
-        return Counter()
+    def create_accumulator(self) -> Counts:
+        return Counts()
 
-    def add_input(self, total: Counter[str], counts: Mapping[str, int]) -> Counter[str]:
-        total.update(counts)
+    def add_input(self, total: Counts, counts: Mapping[str, int]) -> Counts:
+        total.add(counts)
         return total
 
-    def merge_accumulators(self, accumulators: Iterable[Counter[str]]) -> Counter[str]:
-        total: Counter[str] = Counter()
+    def merge_accumulators(self, accumulators: Iterable[Counts]) -> Counts:
+        total = Counts()
         for counts in accumulators:
-            total.update(counts)
+            total.add(counts.total())
         return total
 
-    def extract_output(self, total: Counter[str]) -> dict[str, int]:
-        return dict(total)
+    def extract_output(self, total: Counts) -> dict[str, int]:
+        return total.total()
 
 
 class _Commit(beam.DoFn):
@@ -96,25 +102,18 @@ class _Commit(beam.DoFn):
         layout: Layout,
         run_id: str,
         facts: dict[str, Any],
-        dead_runs: list[str],
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
-        self._layout, self._run_id, self._facts, self._dead_runs, self._now = (
-            layout,
-            run_id,
-            facts,
-            dead_runs,
-            now,
-        )
+        self._layout, self._run_id, self._facts, self._now = layout, run_id, facts, now
 
-    def process(self, files: list[WrittenFile], counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+    def process(self, files: list[WrittenFile], counts: dict[str, int]) -> Iterator[Record]:
         manifest = make_manifest(self._layout.output, self._run_id, self._facts, files, counts, self._now())
-        storage.write_json(self._layout.manifest(self._run_id), manifest)
-        tables = sorted({file.table for file in files})
-        for run in self._dead_runs:
-            self._layout.remove_traces(run, tables)
-        self._layout.remove_traces(self._run_id, [])
-        yield manifest
+        if entry_of(self._layout, self._run_id) is None:
+            start_run(self._layout.output, self._run_id)
+        with leaving_nothing_if_taken_over(self._layout, self._run_id):
+            record = commit(self._layout, self._run_id, manifest)
+        tidy(self._layout, self._run_id, record)
+        yield record
 
 
 def make_manifest(
@@ -147,10 +146,12 @@ def make_manifest(
         "calls": {
             "attempts": sum(_named(counts, "attempts.").values()),
             **{name: counts.get(name, 0) for name in _CALL_COUNTS},
-            "requests_per_second": pace(dict(counts)),
+            "requests_per_second": pace(counts),
         },
+        "limited_by": _named(counts, "waited."),
+        "closed": _named(counts, "closed."),
         "latency_seconds": latency_percentiles(dict(counts)),
-        "timeline": timeline(dict(counts)),
+        "timeline": timeline(counts),
         "unknown_fields": _named(counts, "unknown."),
         "tables": _tables(output, files),
     }
@@ -180,7 +181,9 @@ def _named(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
 
 
 def _tables(output: str, files: list[WrittenFile]) -> dict[str, dict[str, Any]]:
-    tables: dict[str, dict[str, Any]] = {}
+    tables: dict[str, dict[str, Any]] = {
+        name: {"rows": 0, "files": []} for name, table in TABLES.items() if not table.optional
+    }
     for file in files:
         entry = tables.setdefault(file.table, {"rows": 0, "files": []})
         entry["rows"] += file.rows

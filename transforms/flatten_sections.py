@@ -17,10 +17,11 @@ from apache_beam.pvalue import TaggedOutput
 
 from ..schemas import Rejection, flatten
 from ..schemas.outcomes import DeadLetter
-from .endpoint.call import MAX_DEAD_LETTER_BODY
-from .records import at_end_of_bundle
+from .endpoint.settle import MAX_DEAD_LETTER_BODY
+from .windowing import windowed
 
 DEAD_LETTERS, COUNTS, TABLES = "dead_letters", "counts", "tables"
+ANSWERS_AT_ONCE = 250  # fewer cost more each; with more, calls would wait for the interpreter meanwhile
 MOST_UNDER_WAY = 2  # tables that wait to be flattened, or to be passed on
 _FLATTENER = ThreadPoolExecutor(2, "flatten sections")
 
@@ -28,7 +29,7 @@ _FLATTENER = ThreadPoolExecutor(2, "flatten sections")
 class FlattenSections(beam.PTransform):
     """PCollection of `pa.Table` (schema of `responses`) -> dict of PCollections.
 
-    `tables`: `(table name, pa.Table)`, of every section table and of `responses` itself.
+    `tables`: `(table name, pa.Table)`, of every section table and of `responses` itself, which keeps every answer.
     `dead_letters`: `DeadLetter`, class `malformed_response`, one per answer that is not the contract.
     `counts`: dicts to add up: `unknown.<JSON path>` of fields that the tables do not know.
 
@@ -52,25 +53,37 @@ class FlattenBatches(beam.DoFn):
         self._run_id = run_id
 
     def start_bundle(self) -> None:
+        self._held: dict[Any, list[pa.Table]] = {}
         self._under_way: deque[Future[list[Any]]] = deque()
 
-    def process(self, responses: pa.Table) -> Iterator[Any]:
-        self._under_way.append(_FLATTENER.submit(lambda: list(self._flatten(responses))))
+    def process(self, responses: pa.Table, window: Any = beam.DoFn.WindowParam) -> Iterator[Any]:
+        held = self._held.setdefault(window, [])
+        held.append(responses)
+        if sum(table.num_rows for table in held) >= ANSWERS_AT_ONCE:
+            self._begin(window)
         while self._under_way and (self._under_way[0].done() or len(self._under_way) > MOST_UNDER_WAY):
             yield from self._under_way.popleft().result()
 
     def finish_bundle(self) -> Iterator[Any]:
+        for window in list(self._held):
+            self._begin(window)
         for flattened in self._under_way:
-            yield from map(at_end_of_bundle, flattened.result())
+            yield from flattened.result()
+
+    def _begin(self, window: Any) -> None:
+        responses = pa.concat_tables(self._held.pop(window))
+        in_window = lambda: [windowed(value, window) for value in self._flatten(responses)]  # noqa: E731
+        self._under_way.append(_FLATTENER.submit(in_window))
 
     def _flatten(self, responses: pa.Table) -> Iterator[Any]:
-        flattened = flatten(_stamp(responses, self._run_id))
-        yield "responses", flattened.accepted
+        responses = _stamp(responses, self._run_id)
+        flattened = flatten(responses)
+        yield "responses", responses
         for name, table in flattened.tables.items():
             if table.num_rows:
                 yield name, table
         for rejection in flattened.rejected:
-            yield TaggedOutput(DEAD_LETTERS, _dead_letter(responses, rejection, self._run_id))
+            yield TaggedOutput(DEAD_LETTERS, _dead_letter(responses, rejection))
         if flattened.unknown_fields:
             counts = {f"unknown.{path}": number for path, number in flattened.unknown_fields.items()}
             yield TaggedOutput(COUNTS, counts)
@@ -82,7 +95,7 @@ def _stamp(responses: pa.Table, run_id: str) -> pa.Table:
     return responses.set_column(index, field, pa.array([run_id] * responses.num_rows, field.type))
 
 
-def _dead_letter(responses: pa.Table, rejection: Rejection, run_id: str) -> DeadLetter:
+def _dead_letter(responses: pa.Table, rejection: Rejection) -> DeadLetter:
     row: dict[str, Any] = responses.slice(rejection.row, 1).to_pylist()[0]
     analyzed_at: datetime = row["analyzed_at"]
     return DeadLetter(
@@ -96,7 +109,7 @@ def _dead_letter(responses: pa.Table, rejection: Rejection, run_id: str) -> Dead
         retryable=False,
         maybe_billed=row["maybe_billed"],
         attempts=row["attempts"],
-        first_attempt_at=analyzed_at,
+        first_attempt_at=row["first_attempt_at"] or analyzed_at,
         last_attempt_at=analyzed_at,
         request_id=row["request_id"],
         region=row["region"],
@@ -104,5 +117,5 @@ def _dead_letter(responses: pa.Table, rejection: Rejection, run_id: str) -> Dead
         fingerprint=row["fingerprint"],
         redrive_count=row["redrive_count"],
         body=row["body"][:MAX_DEAD_LETTER_BODY],
-        run_id=run_id,
+        run_id=row["run_id"],
     )

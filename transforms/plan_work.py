@@ -7,38 +7,53 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.pvalue import AsSingleton, TaggedOutput
 
-from ..schemas.outcomes import Deferred, Duplicate
-from .endpoint.errors import ConfigurationError
+from ..schemas.outcomes import DeadLetter, Deferred, Duplicate
+from .endpoint.errors import MANY, check_type, check_whole
 from .endpoint.fingerprint import request_fingerprint
 from .endpoint.request import AnalyzeRequest
 from .endpoint.uri import ImageRef
-from .history import ReadHistory, read_rows, shard_of
+from .ledger.history import (
+    SHARD_DIGITS,
+    ReadHistory,
+    check_shard_digits,
+    held_before_parting,
+    read_journalled,
+    shard_of,
+)
+from .ledger.journal import dead_letters
+from .ledger.plan import Cut, RedrivePolicy, ToDo, budget_bucket, cut_of, plan_shard
 from .live_counts import live_counts
-from .plan import Cut, RedrivePolicy, ToDo, budget_bucket, cut_of, plan_shard, why_called
-from .records import at_end_of_bundle, pack, unpack
+from .member_fn import MemberFn
+from .packing import pack, unpack
+from .windowing import at_end_of_bundle
 
-TO_DO, RECOVERED, DEFERRED, DUPLICATES, COUNTS = "to_do", "recovered", "deferred", "duplicates", "counts"
+TO_DO, RECOVERED, FAILED, DEFERRED = "to_do", "recovered", "failed", "deferred"
+DUPLICATES, COUNTS = "duplicates", "counts"
 _BLOCK_IMAGES = 20_000
 
 
 class PlanWork(beam.PTransform):
     """PCollection of `ImageRef` -> dict of PCollections.
 
-    `to_do`: `ImageRef`, each image once, to be called.
+    `to_do`: `ImageRef`, each image once, to be called; its `asks` are the features that no answer is held of.
     `recovered`: `pa.Table` (schema of `responses`), answers that a run that died had journalled.
+    `failed`: `DeadLetter`, of calls that it had made, from its journal too.
     `deferred`: `Deferred`, reason `over_budget`.
     `duplicates`: `Duplicate`, further references of an image.
-    `counts`: dicts to add up: `input`, `duplicates`, `recovered`, `recovered_extra`, `skipped.<reason>`, `to_do.<why>`.
+    `counts`: dicts to add up: `input`, `duplicates`, `recovered`, `recovered_extra`, `skipped.<reason>`,
+      `to_do.<why>`; `by_former_id` of the skipped and recovered were answered under the id of an earlier version.
 
     Args:
-      request: what is asked; an image counts as answered for the same request only.
+      request: what is asked. An answer counts for each feature that it was asked with the same options.
       output: the folder of earlier runs; None plans without history.
-      run_id: this run.
-      dead_runs: runs whose journals are taken over (`Layout.dead_runs`).
+      run_id: this run, which `start_run` has made the owner of the folder; the log says what it plans from.
       policy: which dead letters are called again.
       max_calls: how many images are called at the most; None for all.
+      shard_digits: how many hex digits of an image's id are the shard that it is planned in: 2 make 256 shards. A shard
+        is held in memory; 3 are right for tens of millions of images on a cluster.
     """
 
     def __init__(
@@ -46,39 +61,48 @@ class PlanWork(beam.PTransform):
         request: AnalyzeRequest,
         output: str | None = None,
         run_id: str = "",
-        dead_runs: Iterable[str] = (),
         policy: RedrivePolicy | None = None,
         max_calls: int | None = None,
+        shard_digits: int = SHARD_DIGITS,
     ) -> None:
         super().__init__()
-        if max_calls is not None and max_calls < 0:
-            raise ConfigurationError(f"max_calls {max_calls}", "it is at least 0", "leave it out to call all")
-        self._fingerprint = request_fingerprint(request)
-        self._output, self._run_id, self._dead_runs = output, run_id, list(dead_runs)
+        check_type("request", request, AnalyzeRequest, "use AnalyzeRequest(features='tags')")
+        check_type("max_calls", max_calls, (int, type(None)), "leave it out to call all")
+        check_type("policy", policy, (RedrivePolicy, type(None)), "use RedrivePolicy(…), or leave it out")
+        if max_calls is not None:
+            check_whole("max_calls", max_calls, 0, MANY, "leave it out to call all")
+        self._request = request
+        self._output, self._run_id = output, run_id
         self._policy, self._max_calls = policy or RedrivePolicy(), max_calls
+        self._shard_digits = check_shard_digits(shard_digits)
 
     def expand(self, images: beam.PCollection) -> dict[str, beam.PCollection]:
-        blocks = images | "BlockByShard" >> beam.ParDo(_BlockByShard())
+        blocks = images | "BlockByShard" >> beam.ParDo(BlockByShard(self._shard_digits))
         sources = {"images": blocks}
         if self._output is not None:
-            history = ReadHistory(self._output, self._run_id, self._fingerprint, self._dead_runs)
+            anew = self._policy.is_anew
+            history = ReadHistory(self._output, self._run_id, self._request, anew, self._shard_digits)
             packed = beam.MapTuple(lambda shard, block: (shard, pack(block)))
             sources["history"] = images.pipeline | history | "PackHistory" >> packed
         planned = (
             sources
             | "JoinByShard" >> beam.CoGroupByKey()
             | "PlanShard"
-            >> beam.ParDo(_PlanShard(self._fingerprint, self._policy, self._run_id)).with_outputs(
-                RECOVERED, DUPLICATES, COUNTS, main=TO_DO
+            >> beam.ParDo(_PlanShard(self._output, self._run_id, self._request, self._policy)).with_outputs(
+                RECOVERED, FAILED, DUPLICATES, COUNTS, main=TO_DO
             )
         )
         to_do, deferred = self._within_budget(planned[TO_DO])
-        recovered = (
-            planned[RECOVERED] | "BySegment" >> beam.GroupByKey() | "ReadSegments" >> beam.FlatMapTuple(read_rows)
+        recovered, failed = (
+            planned[name]
+            | f"BySegment {name}" >> beam.GroupByKey()
+            | f"Read {name}" >> beam.FlatMapTuple(read_journalled)
+            for name in (RECOVERED, FAILED)
         )
         return {
             TO_DO: to_do,
             RECOVERED: recovered,
+            FAILED: failed | "DeadLetters" >> beam.FlatMap(dead_letters_of, self._run_id),
             DEFERRED: deferred,
             DUPLICATES: planned[DUPLICATES],
             COUNTS: planned[COUNTS],
@@ -105,28 +129,32 @@ class PlanWork(beam.PTransform):
         )
         under = (parts.under, at_cut.under) | "UnderBudget" >> beam.Flatten()
         over = (parts.over, at_cut.over) | "OverBudget" >> beam.Flatten()
-        return under, over | "Defer" >> beam.Map(_over_budget, self._max_calls, self._fingerprint, self._run_id)
+        return under, over | "Defer" >> beam.Map(_over_budget, self._max_calls, self._request, self._run_id)
 
     def display_data(self) -> dict[str, Any]:
         return {
-            "fingerprint": self._fingerprint,
+            "fingerprint": request_fingerprint(self._request),
             "redrive": self._policy.redrive,
             "max_redrives": self._policy.max_redrives,
             "max_calls": -1 if self._max_calls is None else self._max_calls,
+            "shard_digits": self._shard_digits,
         }
 
 
-class _BlockByShard(beam.DoFn):
+class BlockByShard(beam.DoFn):
     """ImageRef -> (shard, packed list of ImageRef)."""
+
+    def __init__(self, shard_digits: int) -> None:
+        self._digits, self._most = shard_digits, held_before_parting(_BLOCK_IMAGES, shard_digits)
 
     def start_bundle(self) -> None:
         self._shards: dict[str, list[ImageRef]] = {}
         self._held = 0
 
     def process(self, image: ImageRef) -> Iterator[tuple[str, bytes]]:
-        self._shards.setdefault(shard_of(image.image_id), []).append(image)
+        self._shards.setdefault(shard_of(image.image_id, self._digits), []).append(image)
         self._held += 1
-        if self._held >= _BLOCK_IMAGES:
+        if self._held >= self._most:
             live_counts().add({"listed": self._held})
             yield from self._blocks()
             self.start_bundle()
@@ -139,27 +167,30 @@ class _BlockByShard(beam.DoFn):
         return ((shard, pack(images)) for shard, images in self._shards.items())
 
 
-class _PlanShard(beam.DoFn):
-    def __init__(self, fingerprint: str, policy: RedrivePolicy, run_id: str) -> None:
-        self._fingerprint, self._policy, self._run_id = fingerprint, policy, run_id
+class _PlanShard(MemberFn):
+    def __init__(self, output: str | None, run_id: str, request: AnalyzeRequest, policy: RedrivePolicy) -> None:
+        super().__init__(output, run_id)
+        self._features, self._policy = request.features or (request.model_name,), policy
 
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Any]:
         _, grouped = element
         blocks = list(map(unpack, grouped["images"]))
         history = map(unpack, grouped.get("history", ()))
-        plan = plan_shard(blocks, history, self._fingerprint, self._policy)
+        plan = plan_shard(blocks, history, self._features, self._policy)
         live_counts().add({"to_do": len(plan.to_do)})
         yield from plan.to_do
         for image in plan.duplicates:
             yield TaggedOutput(DUPLICATES, Duplicate(image.image_id, image.image_uri, self._run_id))
-        for path_rows in plan.recovered.items():
-            yield TaggedOutput(RECOVERED, path_rows)
+        for name, taken_in in ((RECOVERED, plan.recovered), (FAILED, plan.recovered_dead)):
+            for path_rows in taken_in.items():
+                yield TaggedOutput(name, path_rows)
         counts = {
             "input": sum(map(len, blocks)),
             "duplicates": len(plan.duplicates),
             "recovered": plan.recovered_inputs,
             "recovered_extra": plan.recovered_extra,
-            **{f"to_do.{why}": number for why, number in Counter(map(why_called, plan.to_do)).items()},
+            "by_former_id": len(plan.by_former_id),
+            **{f"to_do.{why}": number for why, number in Counter(to_do.why for to_do in plan.to_do).items()},
             **{f"skipped.{reason}": number for reason, number in plan.skipped.items()},
         }
         yield TaggedOutput(COUNTS, {name: number for name, number in counts.items() if number})
@@ -202,6 +233,11 @@ class _TakeFirst(beam.DoFn):
             yield TaggedOutput("over", image)
 
 
-def _over_budget(image: ImageRef, max_calls: int, fingerprint: str, run_id: str) -> Deferred:
-    detail = f"--max_calls {max_calls} was reached"
+def dead_letters_of(rows: pa.Table, run_id: str) -> Iterator[DeadLetter]:
+    """Rows of a journal as dead letters of the run that takes them over."""
+    return (letter._replace(run_id=run_id) for letter in dead_letters(rows))
+
+
+def _over_budget(image: ImageRef, max_calls: int, request: AnalyzeRequest, run_id: str) -> Deferred:
+    detail, fingerprint = f"--max_calls {max_calls} was reached", request_fingerprint(request.asking(image.asks))
     return Deferred(image.image_id, image.image_uri, "over_budget", detail, fingerprint, run_id)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 
 from .endpoint.errors import ConfigurationError
-from .history import Block, HistoryFile, read_rows, scan
-from .layout import Layout
-from .plan import RedrivePolicy, plan_shard
+from .ledger.history import SHARD_DIGITS, Block, HistoryFile, check_shard_digits, read_journalled, scan
+from .ledger.layout import Layout
+from .ledger.log import committed_files, committed_runs
+from .ledger.plan import RedrivePolicy, plan_shard
 
 
 class ReadAnswers(beam.PTransform):
@@ -17,15 +18,17 @@ class ReadAnswers(beam.PTransform):
 
     Args:
       output: the folder to read.
+      shard_digits: as of `PlanWork`.
 
     Raises:
       ConfigurationError: it holds no committed run.
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, shard_digits: int = SHARD_DIGITS) -> None:
         super().__init__()
+        self._shard_digits = check_shard_digits(shard_digits)
         self._layout = Layout(output.rstrip("/"))
-        if not self._layout.committed_runs():
+        if not committed_runs(self._layout):
             raise ConfigurationError(f"stored answers in {output!r}", "there is no committed run", "check the folder")
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
@@ -34,19 +37,18 @@ class ReadAnswers(beam.PTransform):
             | beam.Create([self._layout], reshuffle=False)
             | "ListAnswers" >> beam.FlatMap(_answer_files)
             | "Spread" >> beam.Reshuffle()
-            | "Scan" >> beam.FlatMap(scan, "")
+            | "Scan" >> beam.FlatMap(scan, self._shard_digits)
             | "ByShard" >> beam.GroupByKey()
             | "EachOnce" >> beam.FlatMapTuple(_each_once)
             | "ByFile" >> beam.GroupByKey()
-            | "Read" >> beam.FlatMapTuple(read_rows)
+            | "Read" >> beam.FlatMapTuple(read_journalled)
         )
 
 
 def _answer_files(layout: Layout) -> Iterator[HistoryFile]:
-    files = layout.files("responses")
-    for run in layout.committed_runs():
-        yield from (HistoryFile("journalled", path) for path in files.get(run, []))
+    for _, path in committed_files(layout, committed_runs(layout), "responses"):
+        yield HistoryFile("journalled", path, answers={})
 
 
 def _each_once(_: str, blocks: Iterable[Block]) -> Iterator[tuple[str, list[int]]]:
-    yield from plan_shard([], blocks, "", RedrivePolicy()).recovered.items()
+    yield from plan_shard([], blocks, [], RedrivePolicy()).recovered.items()

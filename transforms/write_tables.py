@@ -17,9 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..schemas import PARQUET_WRITE_OPTIONS, TABLES
-from . import storage
-from .layout import Layout
-from .records import TableRows, at_end_of_bundle
+from .files import storage
+from .files.many import rename_many
+from .ledger.layout import Layout
+from .ledger.log import committed_runs
+from .ledger.records import check_owner, read_record
+from .ledger.tidy import leaving_nothing_if_taken_over
+from .member_fn import MemberFn
+from .records_to_tables import TableRows
+from .windowing import at_end_of_bundle
 
 ROW_GROUP_ROWS = 65_000
 ROW_GROUP_BYTES = 64 * 1024 * 1024
@@ -38,7 +44,7 @@ class WrittenFile(NamedTuple):
 class WriteTables(beam.PTransform):
     """Tuple of PCollections of `(table name, pa.Table)` -> PCollection with one list of `WrittenFile`.
 
-    Every table of `tables` is written: one without rows as a file of its schema.
+    Every table of `tables` is there afterwards: one without rows as a file of its schema, once in an output folder.
 
     Args:
       output: the output folder.
@@ -51,8 +57,8 @@ class WriteTables(beam.PTransform):
         self._layout, self._run_id, self._tables = Layout(output), run_id, list(tables)
 
     def expand(self, branches: tuple[beam.PCollection, ...]) -> beam.PCollection:
-        folder = self._layout.staging(self._run_id)
-        staged = [rows | f"Stage {number}" >> beam.ParDo(_Stage(folder)) for number, rows in enumerate(branches)]
+        stage = _Stage(self._layout, self._run_id)
+        staged = [rows | f"Stage {number}" >> beam.ParDo(stage) for number, rows in enumerate(branches)]
         start = branches[0].pipeline | "EvenIfEmpty" >> beam.Create([(None, None)], reshuffle=False)
         return (
             (start, *staged)
@@ -109,9 +115,10 @@ class TableFile:
             self._writing = None
 
 
-class _Stage(beam.DoFn):
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+class _Stage(MemberFn):
+    def __init__(self, layout: Layout, run_id: str) -> None:
+        super().__init__(layout.output, run_id)
+        self._folder = layout.staging(run_id)
 
     def start_bundle(self) -> None:
         self._open: dict[str, TableFile] = {}
@@ -134,20 +141,32 @@ class _Stage(beam.DoFn):
 def publish(
     layout: Layout, run_id: str, tables: Iterable[str], staged: Iterable[WrittenFile | None]
 ) -> list[WrittenFile]:
-    """Moves staged files into the run's partitions; doing it again does no harm."""
-    by_table: dict[str, list[WrittenFile]] = {name: [] for name in tables}
-    for file in filter(None, staged):
-        by_table[file.table].append(file)
-    published = []
-    for name, files in by_table.items():
-        folder = layout.partition(name, run_id)
-        total = max(1, len(files))
-        for number, file in enumerate(sorted(files, key=lambda file: file.path)):
-            path = storage.join(folder, f"{name}-{number:05d}-of-{total:05d}.parquet")
-            storage.rename(file.path, path)
-            published.append(file._replace(path=path))
-        if not files:
-            path = storage.join(folder, f"{name}-00000-of-00001.parquet")
-            storage.write_table(path, TABLES[name].schema.empty_table())
-            published.append(WrittenFile(name, path, 0))
+    """Moves staged files into the run's partitions, under their own names; doing it again does no harm.
+
+    A table without rows gets a file of its schema, unless a committed run has one.
+
+    Raises:
+      TakenOver: the run was fenced.
+    """
+    files = list(filter(None, staged))
+    moves = [(file.path, layout.published(file.table, run_id, file.path)) for file in files]
+    published = [file._replace(path=path) for file, (_, path) in zip(files, moves, strict=True)]
+    with leaving_nothing_if_taken_over(layout, run_id):
+        try:
+            if read_record(layout, run_id) is None:
+                published += _write_schemas(layout, run_id, set(tables) - {file.table for file in files})
+                rename_many(moves)
+        finally:  # what is gone was perhaps removed by who has fenced this run
+            check_owner(read_record(layout, run_id) or {})
     return published
+
+
+def _write_schemas(layout: Layout, run_id: str, tables: Iterable[str]) -> list[WrittenFile]:
+    """A file without rows for each table of which no committed run has any."""
+    committed, written = set(committed_runs(layout)), []
+    for name in sorted(tables):
+        if not any(run in committed for run, _ in layout.iterate_files(name)):
+            path = layout.published(name, run_id, "schema.parquet")
+            storage.write_table(path, TABLES[name].schema.empty_table())
+            written.append(WrittenFile(name, path, 0))
+    return written

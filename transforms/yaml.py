@@ -3,25 +3,26 @@
 Annotations stay objects here: Beam reads them for the schema of each transform's configuration.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam import coders
+from apache_beam.typehints.row_type import RowTypeConstraint
+from apache_beam.typehints.schemas import named_fields_from_element_type
 
-from ..schemas import SCHEMA_VERSION, TABLES
+from ..schemas import SCHEMA_VERSION
 from ..schemas.outcomes import Analyzed, DeadLetter, Deferred
 from . import analyze_images, read_image_uris
-from .account_run import AccountRun, count_dead_letter
+from .endpoint.errors import ConfigurationError
 from .endpoint.request import AnalyzeRequest
 from .endpoint.settings import CallSettings
 from .endpoint.uri import ImageRef
-from .flatten_sections import FlattenSections
-from .layout import new_run_id
-from .records import RecordsToTables
-from .write_tables import WriteTables
+from .ledger.layout import new_run_id
+from .records_to_tables import RecordsToTables
+from .write_run import WriteRun
 
 
 class Uri(NamedTuple):
@@ -93,7 +94,8 @@ class ReadImageUris(beam.PTransform):
 
 
 class AnalyzeImages(beam.PTransform):
-    """Calls Azure Image Analysis for each row. The key is in the environment variable VISION_KEY of the workers.
+    """Calls Azure Image Analysis for each row, once for each image, and keeps the row's other fields. The key is in the
+    environment variable VISION_KEY of the workers.
 
     Args:
       endpoint (str): URL of the Azure AI Vision resource.
@@ -124,16 +126,17 @@ class AnalyzeImages(beam.PTransform):
             endpoint,
             settings=CallSettings(requests_per_second=requests_per_second, max_in_flight=max_in_flight),
             error_handling=error_handling,
+            keyed=True,
         )
 
     def expand(self, rows: beam.PCollection) -> dict[str, beam.PCollection]:
-        images = rows | "Images" >> beam.Map(lambda row, field: ImageRef.of(getattr(row, field)), self._uri_field)
+        kept = _kept(rows, self._uri_field)
+        images = rows | "Images" >> beam.Map(_with_row, self._uri_field, [name for name, _ in kept])
         outcomes = images | self._analyze
-        results = {"analyzed": outcomes["analyzed"] | "Answers" >> beam.Map(_answer).with_output_types(Answer)}
+        results = {"analyzed": outcomes["analyzed"] | "Answers" >> _rows(_answer, Answer, kept)}
         if self._error_handling is not None:
             name = self._error_handling["output"]
-            unanswered = (outcomes[name], outcomes["deferred"]) | "Unanswered" >> beam.Flatten()
-            results[name] = unanswered | "Failures" >> beam.Map(_failure).with_output_types(Failure)
+            results[name] = outcomes[name] | "Failures" >> _rows(_failure, Failure, kept)
         return results
 
 
@@ -149,22 +152,62 @@ class WriteImageTables(beam.PTransform):
         self._output, self._run_id = output.rstrip("/"), new_run_id()
 
     def expand(self, rows: beam.PCollection) -> beam.PCollection:
-        answers = rows | "Answers" >> beam.Map(_analyzed, self._run_id) | RecordsToTables("responses") | beam.Values()
-        flattened = answers | FlattenSections(self._run_id)
-        rejected = flattened["dead_letters"]
-        tables = (flattened["tables"], rejected | "DeadLetters" >> RecordsToTables("dead_letters"))
-        names = [name for name, table in TABLES.items() if not table.optional]
-        inputs = {
-            "files": tables | WriteTables(self._output, self._run_id, names),
-            "answers": answers | "CountAnswers" >> beam.Map(lambda table: {"input": table.num_rows}),
-            "unknown": flattened["counts"],
-            "dead letters": rejected | "CountDeadLetters" >> beam.Map(count_dead_letter),
-        }
+        answers = (
+            rows | "Answers" >> beam.Map(_analyzed, self._run_id) | _EachOnce() | RecordsToTables() | beam.Values()
+        )
+        number = answers | "CountAnswers" >> beam.Map(lambda table: {"input": table.num_rows})
         versions = {name: version(name) for name in ("image-analysis-beam", "apache-beam", "pyarrow")}
         started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         facts = {"started_at": started_at, "schema_version": SCHEMA_VERSION, "versions": versions}
-        manifest = inputs | AccountRun(self._output, self._run_id, facts)
+        outcomes = {"answers": (answers,), "counts": (number,)}
+        manifest = outcomes | "WriteRun" >> WriteRun(self._output, self._run_id, facts)
         return manifest | "Files" >> beam.FlatMap(_files).with_output_types(FileWritten)
+
+
+class _EachOnce(beam.PTransform):
+    """PCollection of `Analyzed` -> the same, one for each image: several rows may have had it."""
+
+    def expand(self, answers: beam.PCollection) -> beam.PCollection:
+        by_image = answers | beam.Map(lambda answer: ((answer.image_id, answer.fingerprint), answer))
+        return by_image | beam.GroupByKey() | beam.MapTuple(_first)
+
+
+def _first(_: tuple[str, str], answers: Iterable[Analyzed]) -> Analyzed:
+    return next(iter(answers))
+
+
+_Fields = list[tuple[str, Any]]
+
+
+def _kept(rows: beam.PCollection, uri_field: str) -> _Fields:
+    """Name and type of the fields of a row that are passed on beside those of an outcome.
+
+    Raises:
+      ConfigurationError: an outcome has a field of that name too.
+    """
+    fields = [field for field in named_fields_from_element_type(rows.element_type) if field[0] != uri_field]
+    taken = {*Answer._fields, *Failure._fields}
+    for name, _ in fields:
+        if name in taken:
+            raise ConfigurationError(
+                f"field {name!r} of the rows", "it is a field of the outcomes too", "give it another name before"
+            )
+    return fields
+
+
+def _with_row(row: Any, uri_field: str, kept: list[str]) -> tuple[tuple[Any, ...], ImageRef]:
+    return tuple(getattr(row, name) for name in kept), ImageRef.of(getattr(row, uri_field))
+
+
+def _rows(convert: Callable[[Any], Any], kind: Any, kept: _Fields) -> beam.PTransform:
+    """`(values of kept fields, outcome)` -> rows with the fields of both."""
+    fields = [*kept, *named_fields_from_element_type(kind)]
+    names = [name for name, _ in fields]
+
+    def row(values: tuple[Any, ...], outcome: Any) -> beam.Row:
+        return beam.Row(**dict(zip(names, (*values, *convert(outcome)), strict=True)))
+
+    return beam.MapTuple(row).with_output_types(RowTypeConstraint.from_fields(fields))
 
 
 def _split(patterns: str) -> list[str]:

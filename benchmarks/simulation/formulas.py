@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from image_analysis_beam.pipeline.job import shard_digits
 from image_analysis_beam.pipeline.options import ImageAnalysisOptions
 from image_analysis_beam.pipeline.prices import INDICATIVE
+from image_analysis_beam.pipeline.runners import DATAFLOW_RUNNER, IN_MEMORY_RUNNER
 from image_analysis_beam.pipeline.workers import ASSUMED_LATENCY, DEFAULT_VCPUS
+from image_analysis_beam.transforms.analyze_images import BATCH_SIZE
 from image_analysis_beam.transforms.endpoint.pacer import HEADROOM, THIN, THIN_HEADROOM
 from image_analysis_beam.transforms.endpoint.settings import CallSettings
-from image_analysis_beam.transforms.history import SHARD_DIGITS
-from image_analysis_beam.transforms.journal_answers import SEGMENT_ANSWERS, SEGMENT_SECONDS
+from image_analysis_beam.transforms.ledger.journal import SEGMENT_SECONDS
 from image_analysis_beam.transforms.write_tables import FILE_BYTES
 
-_SETTINGS, _SHARDS = CallSettings(), 16**SHARD_DIGITS
+_SETTINGS = CallSettings()
+_SHARDS, _IN_MEMORY = (16 ** shard_digits(runner) for runner in (DATAFLOW_RUNNER, IN_MEMORY_RUNNER))
 _HELD = 2 * _SETTINGS.max_in_flight + ImageAnalysisOptions([]).batch_size
 
 _PRICES = "; ".join(
@@ -37,8 +40,9 @@ FORMULAS = (
     ("time", f"N / R / {HEADROOM:g}, the start of the workers, and at the end up to {_HELD} x P / R"),
     (
         "journal segments",
-        f"P x time / ({SEGMENT_SECONDS:g} s + P / R), while they hold less than {SEGMENT_ANSWERS} answers",
+        f"one for a batch ({BATCH_SIZE} images) and {SEGMENT_SECONDS:g} s, and a claim for each batch: "
+        f"N / {BATCH_SIZE}, or P x time / ({SEGMENT_SECONDS:g} s + P / R) where that is more",
     ),
     ("files of a table", f"bundles, and one more for every {FILE_BYTES / 2**30:g} GiB of it in memory"),
-    ("images planned at once", f"N / {_SHARDS}: planning is by shards of the image id"),
+    ("images planned at once", f"N / {_SHARDS}, in memory N / {_IN_MEMORY}: planning is by shards of the image id"),
 )

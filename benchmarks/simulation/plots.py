@@ -43,7 +43,7 @@ def refusals() -> str:
         Line("unknown, after 1 minute", _by_workers(lambda n: _refused(n, False, 60)), marked=True),
         Line("given, first 5 minutes", _by_workers(lambda n: _refused(n, True, 0)), marked=True),
     ]
-    percent = Axis("429s, % of all calls", 25, [(value, f"{value} %") for value in range(0, 26, 5)])
+    percent = Axis("429s, % of all calls", 40, [(value, f"{value} %") for value in range(0, 41, 10)])
     return chart("Calls refused by a limit of 100 in any second", _PROCESSES, percent, lines)
 
 

@@ -13,13 +13,15 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from image_analysis_beam.pipeline.job import shard_digits
 from image_analysis_beam.pipeline.prices import read_prices
-from image_analysis_beam.pipeline.workers import DEFAULT_VCPUS, rate_share, workers_to_carry
+from image_analysis_beam.pipeline.runners import DATAFLOW_RUNNER
+from image_analysis_beam.pipeline.workers import DEFAULT_VCPUS, workers_to_carry
 from image_analysis_beam.schemas import TABLES, flatten
+from image_analysis_beam.transforms.analyze_images import BATCH_SIZE
 from image_analysis_beam.transforms.endpoint.request import FEATURES, AnalyzeRequest
 from image_analysis_beam.transforms.endpoint.settings import CallSettings
-from image_analysis_beam.transforms.history import SHARD_DIGITS
-from image_analysis_beam.transforms.journal_answers import SEGMENT_ANSWERS, SEGMENT_SECONDS
+from image_analysis_beam.transforms.ledger.journal import SEGMENT_SECONDS
 from image_analysis_beam.transforms.write_tables import ROW_GROUP_BYTES, ROW_GROUP_ROWS, TableFile
 
 from ..answers import make_answers
@@ -46,9 +48,9 @@ def growth(images: int, rate: float, features: str) -> Growth:
     settings = CallSettings()
     vms = workers_to_carry(rate, settings.max_in_flight, DEFAULT_VCPUS)
     processes = vms * DEFAULT_VCPUS
-    share = rate_share(rate, processes) or 0.0
+    share = rate / processes
     seconds = images / rate
-    segments = processes * seconds / min(SEGMENT_SECONDS + 1 / share, SEGMENT_ANSWERS / share)
+    segments = processes * seconds / min(SEGMENT_SECONDS + 1 / share, BATCH_SIZE / share)
     return Growth(
         images,
         rate,
@@ -56,9 +58,9 @@ def growth(images: int, rate: float, features: str) -> Growth:
         vms,
         processes,
         share,
-        read_prices(None).cost(AnalyzeRequest(features=features), images),
+        read_prices(None).cost(dict.fromkeys(AnalyzeRequest(features=features).features, images)),
         math.ceil(min(images, segments)),
-        math.ceil(images / 16**SHARD_DIGITS),
+        math.ceil(images / 16 ** shard_digits(DATAFLOW_RUNNER)),
     )
 
 
@@ -79,7 +81,7 @@ def measure_sizes(images: int = 20_000) -> list[Size]:
         files = {name: TableFile(name, str(Path(folder) / f"{name}.parquet")) for name in TABLES}
         for batch in _responses(images):
             flattened = flatten(batch)
-            for name, table in {"responses": flattened.accepted, **flattened.tables}.items():
+            for name, table in {"responses": batch, **flattened.tables}.items():
                 files[name].add(table)
                 arrow[name] += table.nbytes
         written = {name: file.close() for name, file in files.items()}

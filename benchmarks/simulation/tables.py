@@ -135,9 +135,33 @@ def finishing() -> str:
 
 
 def fewer() -> str:
-    """What is left of the rate when fewer processes start than it is shared by."""
+    """The rate when fewer processes start than it is shared by at the start."""
     rates = (f"{started}: {percent(studies.fewer(started).rate())}" for started in studies.STARTED)
     return "; ".join(rates)
+
+
+def changes() -> str:
+    """What happens when members come and go."""
+    at, killed, stalled, jobs = studies.CHANGE_AT, studies.killed(), studies.stalled(), studies.two_jobs()
+    cut = studies.cut_off(1)
+    deferred = 1 - cut.outcomes["analyzed"] / sum(cut.outcomes.values())
+    rows = [
+        ["half of 200 processes die at once", _used(killed, at + 40, at + 120), _most(killed)],
+        ["20 of 200 stand still for a minute: while they do", _used(stalled, at + 40, at + 60), _most(stalled)],
+        ["… and from 40 s after they wake", _used(stalled, at + 100, at + 180), _most(stalled)],
+        ["a second job of 40 processes joins 40: from 30 s on", _used(jobs, at + 35, at + 120), _most(jobs)],
+        ["… and from 30 s after it has ended", _used(jobs, at + 150, at + 240), _most(jobs)],
+    ]
+    table = markdown(["what happens", "rate", "most calls in any 10 s, of 1 000"], rows)
+    return f"{table}\n\nOne of 4 processes cannot reach the service: {percent(deferred)} of the list is deferred."
+
+
+def _used(result: Result, first: int, last: int) -> str:
+    return percent(result.between(first, last))
+
+
+def _most(result: Result) -> str:
+    return _grouped(result.most_in(10))
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -149,6 +173,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "outages": outages,
     "finishing": finishing,
     "fewer": fewer,
+    "changes": changes,
 }
 
 

@@ -235,10 +235,12 @@ CREATE TABLE IF NOT EXISTS `responses` (
   `bytes_sent` INT64 NOT NULL OPTIONS (description = "size of the request's body"),
   `redrive_count` INT64 NOT NULL OPTIONS (description = "how often the image had been called again after a dead letter"),
   `analyzed_at` TIMESTAMP NOT NULL OPTIONS (description = "when the answer came, UTC"),
+  `first_attempt_at` TIMESTAMP OPTIONS (description = "first attempt of all runs, UTC"),
+  `endpoint` STRING OPTIONS (description = "the resource that answered"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED
 )
 CLUSTER BY `image_id`
-OPTIONS (description = "every answer as it came, with the facts of its call");
+OPTIONS (description = "every answer as it came, with the facts of its call; one without a row in images is a dead letter");
 
 CREATE TABLE IF NOT EXISTS `dead_letters` (
   `image_id` STRING NOT NULL OPTIONS (description = "hash of the canonical image URI, 32 hex digits"),
@@ -258,8 +260,9 @@ CREATE TABLE IF NOT EXISTS `dead_letters` (
   `billed_units` INT64 OPTIONS (description = "CSP-Billing-Usage: transactions billed for all attempts"),
   `fingerprint` STRING NOT NULL OPTIONS (description = "hash of what was asked; the manifest of the run spells it out"),
   `redrive_count` INT64 NOT NULL OPTIONS (description = "how often the image had been called again in later runs"),
-  `body` STRING OPTIONS (description = "the last reply, at most 64 KiB of it"),
+  `body` STRING OPTIONS (description = "the last reply, at most 64 KiB of it; an answer that is JSON but not the contract is whole in responses"),
   `run_id` STRING NOT NULL OPTIONS (description = "the run in which it failed"),
+  `endpoint` STRING OPTIONS (description = "the resource of the last attempt, if there was one"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED
 )
 CLUSTER BY `image_id`

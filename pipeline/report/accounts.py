@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ...transforms.endpoint.errors import ConfigurationError
 from ...transforms.endpoint.faults import FAULTS, OUTAGE_FAULTS
 from ...transforms.endpoint.request import AnalyzeRequest
+from ..manifests import Manifest
 from ..prices import Prices, billed_features
-from .reading import Folder, Manifest, batches
+from .reading import Folder, batches
 from .wording import readable
 
 OUTCOMES = ("analyzed", "dead_letters", "deferred", "skipped", "duplicates")
@@ -104,21 +106,29 @@ def _state(point: dict[str, int]) -> str:
 
 def cost(manifest: Manifest, prices: Prices) -> Cost:
     """What was billed, by the answers' headers and by the price list."""
-    accounts, units = manifest["conservation"], manifest["calls"]["billed_units"]
-    if "request" not in manifest:
+    accounts, units, request = manifest["conservation"], manifest["calls"]["billed_units"], asked(manifest)
+    if request is None:
         return Cost(units, None, None, None, prices, ())
-    asked = manifest["request"]
-    request = AnalyzeRequest(**{name: _frozen(value) for name, value in asked.items()})
     features, answers = billed_features(request), manifest["attempts"].get("answered", 0)
     known = accounts["skipped"] + accounts["duplicates"]
     return Cost(
         units,
         answers * len(features),
-        prices.cost(request, answers),
-        prices.cost(request, known),
+        prices.cost(dict.fromkeys(features, answers)),
+        prices.cost(dict.fromkeys(features, known)),
         prices,
         features,
     )
+
+
+def asked(manifest: Manifest) -> AnalyzeRequest | None:
+    """What a run asked of every image; None where it says nothing of it, or nothing that is known here."""
+    known = AnalyzeRequest.__dataclass_fields__  # a later version may ask for more
+    given = {name: _frozen(value) for name, value in manifest["request"].items() if name in known}
+    try:
+        return AnalyzeRequest(**given) if given else None
+    except ConfigurationError:
+        return None
 
 
 def _frozen(value: Any) -> Any:
@@ -132,7 +142,7 @@ def dead_letter_groups(folder: Folder) -> list[Group]:
     found: dict[str, list[Example]] = {name: [] for name in numbers}
     for row in _first_rows(folder, "dead_letters", columns, numbers, "class"):
         facts = [f"HTTP {row['http_status']}" if row["http_status"] else "", row["code"], row["inner_code"]]
-        facts += [f"{row['attempts']} attempts" if row["attempts"] > 1 else ""]
+        facts += [f"{row['attempts']} attempts" if (row["attempts"] or 0) > 1 else ""]
         facts += [f"request {row['request_id']}" if row["request_id"] else ""]
         found[row["class"]].append(_example(row["image_uri"], row["message"], facts))
     return _groups(numbers, found)
@@ -156,12 +166,12 @@ def _first_rows(
         if not any(missing.values()):
             return
         for index, name in enumerate(rows[key].to_pylist()):
-            if missing[name]:
+            if missing.get(name):
                 missing[name] -= 1
                 yield rows.slice(index, 1).to_pylist()[0]
 
 
-def _example(uri: str, message: str, facts: Iterable[str | None]) -> Example:
+def _example(uri: str | None, message: str | None, facts: Iterable[str | None]) -> Example:
     return Example(readable(uri), readable(message), [readable(fact) for fact in facts if fact])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import datetime, timezone
 
-from ...transforms import storage
+from ...transforms.files import storage
+from ..flags import Parser
+from ..manifests import as_it_was_written
 from ..prices import Prices, read_prices
+from ..terminal import out
 from .findings import read_findings
 from .page import render
 from .reading import read_folder
@@ -20,9 +22,7 @@ def main(argv: list[str]) -> int:
     Raises:
       ConfigurationError: there is no such run, or the prices cannot be read.
     """
-    parser = argparse.ArgumentParser(
-        prog="image-analysis-beam report", description="Writes report.html into the output folder."
-    )
+    parser = Parser(prog="image-analysis-beam report", description="Writes report.html into the output folder.")
     parser.add_argument("output", help="the output folder of the job")
     parser.add_argument("--run", help="the run to report; the latest one if it is left out")
     parser.add_argument("--prices", help="JSON file with prices per 1 000 transactions, by feature")
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
         given = parser.parse_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
-    print(write_report(given.output, given.run, read_prices(given.prices)))
+    out(write_report(given.output, given.run, read_prices(given.prices)))
     return 0
 
 
@@ -38,10 +38,11 @@ def write_report(output: str, run_id: str | None = None, prices: Prices | None =
     """Writes the report of a committed run, the latest one if none is named; returns its path.
 
     Raises:
-      ConfigurationError: there is no such run.
+      ConfigurationError: there is no such run, or it is damaged.
     """
     folder = read_folder(output, run_id)
-    html = render(folder, read_findings(folder), prices or read_prices(None), datetime.now(timezone.utc))
+    with as_it_was_written(folder.output):
+        html = render(folder, read_findings(folder), prices or read_prices(None), datetime.now(timezone.utc))
     path = storage.join(folder.output, REPORT)
     storage.write_whole(path, html.encode())
     return path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pyarrow.compute as pc
+
 from ...schemas import TABLES
 from ...schemas.table import TableSpec
 from .aggregates import Bucket, Confidences, Latencies, Names
@@ -51,7 +53,9 @@ def read_findings(folder: Folder) -> Findings:
     answers, candidates = 0, Candidates()
     for rows in batches(folder.output, runs, "images", [*_KEY, "image_uri", "width", "height"]):
         answers += rows.num_rows
-        candidates.add(rows)
+        with_a_size = rows.filter(pc.and_(pc.greater(rows["width"], 0), pc.greater(rows["height"], 0)))
+        if with_a_size.num_rows:
+            candidates.add(with_a_size)
     images = candidates.rows()
     collector = Collector(images)
     frequencies, distributions = [], []

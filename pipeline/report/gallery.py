@@ -77,10 +77,10 @@ def make_card(image: Mapping[str, Any], items: Items) -> Card:
         width,
         height,
         round(_MARK_SIZE * max(width / _SHOWN[0], height / _SHOWN[1]), 2),
-        thumbnail(image["image_uri"], width, height),
+        thumbnail(image["image_uri"] or "", width, height),
         [Label(readable(row["text"]), row["confidence"]) for row in items.get("captions", [])],
         [Label(readable(row["name"]), row["confidence"]) for table in _TAG_TABLES for row in items.get(table, [])],
-        readable("\n".join(row["text"] for row in items.get("read_lines", []))),
+        readable("\n".join(row["text"] or "" for row in items.get("read_lines", []))),
         [drawn for layer in LAYERS if (drawn := _draw(layer, items)).shapes],
     )
 

@@ -54,8 +54,11 @@ LAYERS = tuple(
 
 
 def shape(layer: Layer, row: dict[str, Any]) -> Shape | None:
-    """A row as a shape; None where its polygon is no polygon."""
-    corners = row["polygon"] if "polygon" in row else box_corners(row["x"], row["y"], row["w"], row["h"])
+    """A row as a shape; None where its polygon is no polygon, or the row has no place."""
+    place = [row["polygon"]] if "polygon" in row else [row[side] for side in ("x", "y", "w", "h")]
+    if None in place:
+        return None
+    corners = place[0] if "polygon" in row else box_corners(*place)
     if len(corners) < 6:
         return None
     label = readable(_label(layer, row))

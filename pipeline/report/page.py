@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..manifests import Manifest
 from . import charts, wording
-from .accounts import OUTCOMES, Step, cost, dead_letter_groups, deferred_groups, pace, totals
+from .accounts import OUTCOMES, Step, asked, cost, dead_letter_groups, deferred_groups, pace, totals
 from .aggregates import CONFIDENCE_BINS, Bucket
 from .findings import Distribution, Findings
 from .layers import LAYERS
-from .reading import Folder, Manifest
+from .reading import Folder
 from .sample import SURE
 
 _TEMPLATE, _SCRIPT = "report.html.j2", "page.js"
@@ -52,6 +53,7 @@ def render(folder: Folder, findings: Findings, prices: Any, now: datetime) -> st
     return environment.get_template(_TEMPLATE).render(
         run=folder.run,
         folder=folder,
+        asked=asked(folder.run),
         folder_totals=totals(folder.runs),
         made_at=now.strftime("%Y-%m-%d %H:%M UTC"),
         outcomes=outcomes,
@@ -60,6 +62,7 @@ def render(folder: Folder, findings: Findings, prices: Any, now: datetime) -> st
         duration=_duration(folder.run),
         steps=steps,
         states=_states(steps),
+        limits=_limits(folder.run),
         timeline_chart=_timeline_chart(steps),
         most_per_second=_most(steps),
         clock=wording.clock,
@@ -85,7 +88,7 @@ def _static(environment: Environment, name: str) -> str:
 
 def _outcomes(manifest: Manifest) -> list[Outcome]:
     accounts = manifest["conservation"]
-    return [Outcome(name, accounts[name], manifest.get(name) or {}) for name in OUTCOMES]
+    return [Outcome(name, accounts[name], manifest.get(name, {})) for name in OUTCOMES]
 
 
 def _accounts_chart(outcomes: list[Outcome]) -> Markup:
@@ -95,7 +98,9 @@ def _accounts_chart(outcomes: list[Outcome]) -> Markup:
 
 
 def _duration(manifest: Manifest) -> str:
-    times = [datetime.fromisoformat(manifest[name]) for name in ("started_at", "committed_at")]
+    times = [datetime.fromisoformat(manifest[name]) for name in ("started_at", "committed_at") if manifest[name]]
+    if len(times) < 2:
+        return "for an unknown time"
     return wording.seconds((times[1] - times[0]).total_seconds())
 
 
@@ -118,6 +123,13 @@ def _states(steps: list[Step]) -> dict[str, int]:
     """Seconds in each state that is shaded."""
     found = {name: sum(step.seconds for step in steps if step.state == name) for name in _STATES}
     return {name: seconds for name, seconds in found.items() if seconds}
+
+
+def _limits(manifest: Manifest) -> str:
+    """What calls waited for, with its share of all the waiting, the most first; empty where they never waited."""
+    waited = sorted(manifest["limited_by"].items(), key=lambda item: -item[1])
+    total = sum(seconds for _, seconds in waited)
+    return ", ".join(f"{cause} {seconds / total:.0%}" for cause, seconds in waited if total)
 
 
 def _latency_chart(buckets: list[Bucket]) -> Markup:

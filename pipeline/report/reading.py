@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ...transforms import storage
+from ...schemas import TABLES
 from ...transforms.endpoint.errors import ConfigurationError
-from ...transforms.layout import Layout
+from ...transforms.files import storage
+from ...transforms.files.rows import read_rows
+from ...transforms.ledger.layout import Layout
+from ...transforms.ledger.log import committed_runs
+from ..manifests import Manifest, read_manifests
+from ..paths import output_folder
 
 MOST_RUNS = 200  # manifests that are read for the folder's totals, the newest ones
 MOST_IMAGES = 200_000  # earlier runs join the answers that are shown until there are so many
 _BATCH_ROWS = 16_384
-
-Manifest = dict[str, Any]
 
 
 class Folder(NamedTuple):
@@ -33,7 +35,7 @@ class Folder(NamedTuple):
         chosen, images = [self.run], _images(self.run)
         for manifest in reversed(self.runs):
             is_earlier = manifest["run_id"] < self.run["run_id"]
-            if is_earlier and manifest.get("fingerprint") == self.run.get("fingerprint"):
+            if is_earlier and manifest["fingerprint"] == self.run["fingerprint"]:
                 images += _images(manifest)
                 if images > MOST_IMAGES:
                     break
@@ -47,30 +49,23 @@ def read_folder(output: str, run_id: str | None = None) -> Folder:
     Raises:
       ConfigurationError: there is no such committed run.
     """
-    layout = Layout(output.rstrip("/"))
-    committed = layout.committed_runs()
+    layout = Layout(output_folder(output))
+    committed = committed_runs(layout)
     if not committed:
         raise ConfigurationError(f"output {output!r}", "it holds no committed run", "run the job first")
     wanted = run_id or committed[-1]
     if wanted not in committed:
         raise ConfigurationError(f"run {wanted!r}", f"{output} holds no such committed run", f"try {committed[-1]}")
     names = committed[-MOST_RUNS:]
-    manifests = {name: storage.read_json(layout.manifest(name)) for name in dict.fromkeys([*names, wanted])}
+    manifests = read_manifests(layout, dict.fromkeys([*names, wanted]))
     return Folder(layout.output, manifests[wanted], [manifests[name] for name in names], len(committed))
 
 
 def batches(output: str, manifests: Iterable[Manifest], table: str, columns: list[str]) -> Iterator[pa.Table]:
-    """A table's rows in the given runs, some thousands at a time, with those of `columns` that each file has."""
+    """A table's rows in the given runs, some thousands at a time; null is what a file does not have."""
     for manifest in manifests:
         for name in manifest["tables"].get(table, {"files": []})["files"]:
-            with storage.open_bytes(storage.join(output, name)) as source:
-                file = pq.ParquetFile(source)
-                there = [column for column in columns if column in file.schema_arrow.names]
-                yield from map(_table, file.iter_batches(_BATCH_ROWS, columns=there))
-
-
-def _table(batch: pa.RecordBatch) -> pa.Table:
-    return pa.Table.from_batches([batch])
+            yield from read_rows(storage.join(output, name), TABLES[table], _BATCH_ROWS, columns)
 
 
 def _images(manifest: Manifest) -> int:

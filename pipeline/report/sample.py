@@ -36,7 +36,7 @@ class Candidates:
 
 def key(row: Mapping[str, Any]) -> Key:
     """What one answer is known by in all tables."""
-    return row["image_id"], row["fingerprint"], row["run_id"]
+    return row["image_id"], row["fingerprint"] or "", row["run_id"] or ""
 
 
 class Collector:
@@ -57,7 +57,7 @@ class Collector:
         """Rows by candidate and table, each table's in the order of the answer."""
         for tables in self._items.values():
             for rows in tables.values():
-                rows.sort(key=lambda row: row["ordinal"])
+                rows.sort(key=lambda row: row["ordinal"] or 0)
         return self._items
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from ...transforms.endpoint.payload import PayloadFault, bytes_payload
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.uri import HTTP_SCHEMES, ImageRef, InvalidUri, check
-from ...transforms.storage import open_bytes
+from ...transforms.files.storage import open_bytes
 
 LONGEST_SIDE = 480
 MOST_PIXELS = 50_000_000  # of formats that have to be decoded whole

@@ -41,8 +41,9 @@ def moment(iso: str | None) -> str:
     return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M:%S UTC") if iso else "unknown"
 
 
-def readable(text: str) -> str:
+def readable(text: str | None) -> str:
     """Foreign text as it can stand in a page: control characters made visible, at most `LONGEST_TEXT` of it."""
+    text = text or ""
     shown = text[:LONGEST_TEXT].translate(_CONTROL_PICTURES)
     left = len(text) - LONGEST_TEXT
     return f"{shown}… ({count(left)} more characters are in the table)" if left > 0 else shown

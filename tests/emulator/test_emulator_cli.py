@@ -19,8 +19,9 @@ from .conftest import Caller
 
 def test_flags_become_options():
     flags = ["--key", "k", "--token", "t", "--model", "fruit", "--model", "shelves:detector", "--region", "East US"]
+    flags += ["--tls"]
     options = read_options(_parser().parse_args(flags))
-    assert (options.key, options.tokens, options.region) == ("k", ("t",), "East US")
+    assert (options.key, options.tokens, options.region, options.tls) == ("k", ("t",), "East US", True)
     assert options.models == {"fruit": "classifier", "shelves": "detector"}
 
 
@@ -28,12 +29,15 @@ def test_flags_become_behaviour(tmp_path):
     (tmp_path / "faults.json").write_text(json.dumps({"retired": False, "rules": [{"fault": "html"}]}))
     flags = ["--faults", str(tmp_path / "faults.json"), "--retired", "--hostile_text", "--no_text", "absent"]
     flags += ["--limit", "sliding:20/1", "--limit", "bucket:100/60:5", "--throttle_form", "ms"]
-    flags += ["--latency", "tail:0.1:5:0.01", "--latency_seed", "3"]
+    flags += ["--latency", "tail:0.1:5:0.01", "--latency_seed", "3", "--chunked", "--gzip", "--close_idle_after", "0"]
     assert read_behaviour(_parser().parse_args(flags)) == {
         "rules": [{"fault": "html"}],
         "retired": True,
         "hostile_text": True,
         "no_text": "absent",
+        "chunked": True,
+        "gzip": True,
+        "close_idle_after": 0.0,
         "throttle_form": "ms",
         "limits": [
             {"kind": "sliding", "calls": 20.0, "seconds": 1.0},
@@ -96,7 +100,7 @@ def test_signals_end_it_cleanly_even_with_a_call_in_flight(number, picture: byte
 
 
 def test_unknown_settings_are_refused():
-    with pytest.raises(TypeError, match="unknown speed; known are fetch_seconds, hostile_text"):
+    with pytest.raises(TypeError, match="unknown speed; known are chunked, close_idle_after"):
         Emulator(speed=3)
     with pytest.raises(BehaviourError, match=r"limits\[0\].calls: is required"):
         Emulator(limits=[{}])

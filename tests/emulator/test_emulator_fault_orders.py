@@ -162,6 +162,8 @@ BAD_ORDERS = [
     ({"outage": {"after_calls": 1}}, "outage: give either seconds or calls"),
     ({"retired": 1}, "retired: must be a bool"),
     ({"no_text": "blank"}, "no_text: must be one of empty_blocks"),
+    ({"chunked": "yes"}, "chunked: must be a bool"),
+    ({"close_idle_after": -1}, "close_idle_after: must be between 0 and"),
     ({"throttle_form": "loud"}, "throttle_form: must be one of both"),
 ]
 

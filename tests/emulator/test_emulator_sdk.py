@@ -11,6 +11,8 @@ from azure.ai.vision.imageanalysis.models import ImageAnalysisResult, VisualFeat
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
+from image_analysis_beam.emulator import Emulator
+
 ALL = list(VisualFeatures)
 
 
@@ -106,6 +108,13 @@ def test_path_that_does_not_exist(emulator, picture):
         pytest.raises(ResourceNotFoundError),
     ):
         client.analyze(picture, ALL)
+
+
+def test_over_tls_chunked_and_packed(picture):
+    with Emulator(tls=True, chunked=True, gzip=True) as emulator:
+        key = AzureKeyCredential(emulator.key)
+        with ImageAnalysisClient(emulator.url, key, connection_verify=emulator.ca_path) as client:
+            check_invariants(client.analyze(picture, ALL), [])
 
 
 def test_unreachable_url(client, web):

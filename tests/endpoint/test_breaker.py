@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_analysis_beam.transforms.endpoint.breaker import IN_A_ROW, Breaker, State
+from image_analysis_beam.transforms.endpoint.breaker import IN_A_ROW, TAIL, Breaker, State
 
 
 def fail(breaker, now, times=IN_A_ROW, first_failure=None):
@@ -60,10 +60,11 @@ def test_poison_images_that_fail_before_slower_answers_come_are_to_blame():
     breaker.answered(0.5, -0.1)
     for second in range(1, 9):
         breaker.admit(float(second))
-        assert not breaker.failed(second, second, 0.0, "service_error")
+        breaker.failed(second, second, 0.0, "service_error")
         assert breaker.opens_at(float(second)) == second + 1
     breaker.admit(9.0)
-    assert breaker.failed(9.0, 9.0, 0.6, "service_error"), "since its first failure nobody was answered"
+    breaker.failed(9.0, 9.0, 0.6, "service_error")
+    assert breaker.opens_at(9.0) == 11.0, "since its first failure nobody was answered: the cool-down doubles"
 
 
 def test_half_of_the_last_twenty_open_it():
@@ -139,3 +140,24 @@ def test_patience_is_counted_from_the_first_failure():
     assert breaker.opens_at(9.9) == pytest.approx(9.9)
     breaker.opens_at(10.0)
     assert breaker.state is State.TRIPPED
+
+
+def test_a_probe_that_tells_nothing_makes_way_for_another():
+    breaker = Breaker(patience=600)
+    fail(breaker, 0.0)
+    breaker.admit(1.0)
+    assert breaker.opens_at(1.0) == 600.0
+    breaker.unreported(1.0)
+    assert breaker.opens_at(1.0) == 1.0
+
+
+def test_the_tail_ends_a_while_after_the_outage_began():
+    breaker = Breaker(patience=600)
+    assert breaker.tail_ends == float("inf")
+    fail(breaker, 3.0)
+    assert breaker.tail_ends == 3.0 + TAIL
+    assert not breaker.answered_since(float("-inf"))
+    breaker.answered(4.0, 3.5)
+    assert breaker.tail_ends == float("inf")
+    assert breaker.answered_since(3.9)
+    assert not breaker.answered_since(4.0)

@@ -46,11 +46,17 @@ def fault_of(result, custom_model=False, max_wait=120.0):
         (reply(403, "403", headers={"Retry-After": "1296000"}), "quota_spent"),
         (reply(404, "404"), "unknown_endpoint"),
         (reply(307), "unknown_endpoint"),
+        (reply(101, body=b""), "unknown_endpoint"),
+        (reply(405, body=b"<html>"), "unknown_endpoint"),
+        (reply(999, body=b""), "unknown_endpoint"),
+        (reply(400, body=b"<title>400 The plain HTTP request was sent to HTTPS port</title>"), "wrong_scheme"),
+        (reply(400, body=b"Client sent an HTTP request to an HTTPS server.\n"), "wrong_scheme"),
         (reply(408), "service_error"),
         (reply(410), "retired_version"),
         (reply(413), "rejected_image"),
         (reply(415), "rejected_image"),
         (reply(429, "429"), "throttled"),
+        (reply(431, body=b""), "rejected_request"),
         (reply(429, headers={"Retry-After": "120"}), "throttled"),
         (reply(429, headers={"Retry-After": "121"}), "quota_spent"),
         (reply(429, "429", "Try again in 86400 seconds."), "quota_spent"),
@@ -62,7 +68,7 @@ def fault_of(result, custom_model=False, max_wait=120.0):
         (reply(200, body=b"<html>"), "malformed_response"),
         (reply(200, body=b"[]"), "malformed_response"),
         (reply(200, body=b"{}"), "malformed_response"),
-        (reply(200, body=b'{"metadata":{"width":"1","height":1}}'), "malformed_response"),
+        (reply(200, body=b'{"metadata":{"width":"1","height":1}}'), None),  # worth keeping; `flatten` refuses it
         (reply(200, body='{"metadata":{"width":1,"height":1}}'.encode("utf-16")), "malformed_response"),
         (reply(200, body=b'{"metadata":{"width":1,"height":1}}'), None),
     ],
@@ -90,6 +96,13 @@ def test_every_row_says_what_to_do():
     for name, fault in FAULTS.items():
         assert fault.name == name
         assert fault.fix
+
+
+@pytest.mark.parametrize(("status", "words"), [(101, "HTTP 101: Switching Protocols"), (999, "HTTP 999, which is no")])
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"{}"])
+def test_an_odd_status_is_told_in_words(status, words, body):
+    verdict = classify(reply(status, body=body), custom_model=False, max_wait=120.0, now=0.0)
+    assert verdict.message.startswith(words)
 
 
 @given(st.integers(100, 599), st.binary(max_size=200), st.text(max_size=20))

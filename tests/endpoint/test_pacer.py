@@ -36,7 +36,7 @@ def drive(pacer, service, until, now=0.0, wait=1.0):
         if service.accepts(now):
             pacer.answered(now)
         else:
-            pacer.throttled(now, wait)
+            pacer.throttled(now, now, wait)
         if now < 2:
             early = service.total
     return service.total - early
@@ -55,7 +55,7 @@ def test_no_second_exceeds_the_ceiling(rate, events):
         if event == "answered":
             pacer.answered(now)
         elif event == "throttled":
-            pacer.throttled(now, idle)
+            pacer.throttled(now, now, idle)
     for first, start in enumerate(starts):
         assert sum(start <= other < start + 1 for other in starts[first:]) <= max(1, int(rate) + 1)
 
@@ -76,38 +76,74 @@ def test_an_unknown_limit_is_found(limit):
     assert service.refused <= 0.03 * service.total
 
 
-def test_refusals_cut_the_rate_once_a_second():
+def refuse(pacer, now, calls, wait=0.0):
+    """So many calls at one moment, all refused."""
+    for _ in range(calls):
+        pacer.take(now)
+        pacer.throttled(now, now, wait)
+
+
+def test_a_lone_refusal_changes_nothing():
     pacer = Pacer(100, 0.0)
     before = pacer.rate
-    for now in (10.0, 10.1, 10.2):
-        pacer.throttled(now, 0.0)
-    assert pacer.rate == pytest.approx(before * 0.75)
-    pacer.throttled(11.0, 0.0)
-    assert pacer.rate < before * 0.75
+    refuse(pacer, 10.0, 1, wait=30.0)
+    assert pacer.rate == before
+    assert pacer.next_slot(10.0) < 10.1
 
 
-def test_a_pause_closes_for_everyone():
+def test_calls_that_started_before_a_cut_do_not_cut_again():
     pacer = Pacer(100, 0.0)
-    pacer.throttled(5.0, 30.0)
+    pacer.take(9.9)
+    refuse(pacer, 10.0, 4)
+    after = pacer.rate
+    assert after < 0.75 * 99
+    for _ in range(20):
+        pacer.throttled(10.1, 9.9, 0.0)
+    assert pacer.rate == after
+
+
+def test_where_all_are_refused_the_pause_is_for_everyone():
+    pacer = Pacer(100, 0.0)
+    refuse(pacer, 5.0, 4, wait=30.0)
     assert pacer.next_slot(5.0) == 35.0
 
 
 def test_without_a_named_wait_pauses_grow_and_answers_reset_them():
     pacer = Pacer(100, 0.0)
     pauses = []
-    for now in (10.0, 20.0, 30.0):
-        pacer.throttled(now, None)
-        pauses.append(pacer.next_slot(now) - now)
+    for now in (10.0, 30.0, 50.0):
+        refuse(pacer, now, 12, None)
+        pauses.append(pacer._closed_until - now)
     assert pauses == [1.0, 2.0, 4.0]
-    pacer.answered(40.0)
-    pacer.throttled(50.0, None)
-    assert pacer.next_slot(50.0) == 51.0
+    pacer.answered(60.0)
+    refuse(pacer, 70.0, 12, None)
+    assert pacer._closed_until == 71.0
+
+
+def test_refusals_of_others_do_not_slow_a_given_rate():
+    pacer, now = Pacer(100, 0.0), 0.0
+    for number in range(6000):
+        now = pacer.next_slot(now)
+        pacer.take(now)
+        if number % 10:
+            pacer.answered(now)
+        else:
+            pacer.throttled(now, now, 1.0)
+    assert 6000 / now >= 0.95 * 99
+
+
+def test_a_pace_that_is_not_used_does_not_run_away():
+    pacer = Pacer(None, 0.0)
+    for tenth in range(600):
+        pacer.take(tenth / 10)
+        pacer.answered(tenth / 10)
+    assert pacer.rate <= 1.5 * 10 * 1.2
 
 
 def test_the_rate_comes_back():
     pacer, service = Pacer(50, 0.0), Limited(10_000)
-    pacer.throttled(0.0, 0.0)
-    drive(pacer, service, until=120)
+    refuse(pacer, 0.0, 4)
+    drive(pacer, service, until=30)
     assert pacer.rate == pacer.ceiling
 
 
@@ -115,7 +151,7 @@ def test_a_lone_refusal_moves_a_thin_share_and_does_not_cut_it():
     pacer = Pacer(0.5, 0.0)
     pacer.take(0.0)
     slot, interval = pacer.next_slot(0.0), 1 / pacer.rate
-    pacer.throttled(0.1, 1.0, nudge=0.5)
+    pacer.throttled(0.1, 0.0, 1.0, nudge=0.5)
     assert pacer.rate == pacer.ceiling
     assert slot < pacer.next_slot(0.1) <= slot + 0.05 * interval + 1e-9
 
@@ -123,7 +159,7 @@ def test_a_lone_refusal_moves_a_thin_share_and_does_not_cut_it():
 def test_slots_of_a_thin_share_that_fall_into_a_pause_are_skipped():
     pacer = Pacer(0.5, 0.0)
     pacer.take(0.0)
-    pacer.throttled(0.1, 5.0)
+    pacer.throttled(0.1, 0.0, 5.0)
     assert pacer.next_slot(0.1) == pytest.approx(3 / pacer.rate)
 
 
@@ -133,15 +169,15 @@ def test_many_refusals_cut_a_thin_share():
         assert pacer.rate == pacer.ceiling
         now = pacer.next_slot(now)
         pacer.take(now)
-        pacer.throttled(now, 1.0)
-    assert pacer.rate == pytest.approx(pacer.ceiling * 0.75)
+        pacer.throttled(now, now, 1.0)
+    assert pacer.rate < pacer.ceiling
 
 
 @pytest.mark.parametrize("share", [0.001, 0.03])
 def test_a_cut_never_raises_a_rate(share):
     pacer = Pacer(share, 0.0)
     for now in (10.0, 20.0, 30.0, 40.0):
-        pacer.throttled(now, 1.0)
+        pacer.throttled(now, now, 1.0)
     assert pacer.rate <= pacer.ceiling
 
 

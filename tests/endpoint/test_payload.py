@@ -96,6 +96,18 @@ def test_transient_reads_are_tried_again_and_lasting_ones_are_not():
         assert (refused.value.fault, len(tries)) == ("unreadable_image", 1)
 
 
+def test_a_missing_file_is_named_with_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PayloadFault, match=rf"there is no file {tmp_path}/a.jpg\?sig=…$"):
+        bytes_payload(ImageRef.of("a.jpg?sig=CANARY"), TAGS, open)
+
+
+def test_text_that_is_not_utf_8_is_no_uri():
+    for uri in ("caf\udce9.jpg", "https://h/caf\udce9.jpg"):
+        with pytest.raises(PayloadFault, match="not UTF-8"):
+            is_sent_as_url(ImageRef.of(uri))
+
+
 def test_an_endless_file_is_read_to_the_limit_only():
     class Endless(io.RawIOBase):
         given = 0
@@ -117,6 +129,24 @@ def test_urls_are_sent_as_urls():
     assert not is_sent_as_url(ImageRef.of("gs://b/a"))
     with pytest.raises(PayloadFault, match="not supported"):
         is_sent_as_url(ImageRef.of("ftp://h/a"))
+
+
+def test_a_url_whose_signature_has_expired_is_not_sent():
+    image = ImageRef.of("https://h/a.jpg?sv=2022&sr=b&sp=r&sig=S&se=2026-01-02T03:04Z")
+    end = 1767323040.0
+    assert url_payload(image, lambda: end - 1).body
+    with pytest.raises(PayloadFault, match="ended at 2026-01-02T03:04:00") as expired:
+        url_payload(image, lambda: end)
+    assert expired.value.fault == "expired_url"
+
+
+def test_why_a_file_cannot_be_read_quotes_no_secret():
+    def fail(path):
+        raise PermissionError(f"KEY:hunter22@bucket refused {path}")
+
+    with pytest.raises(PayloadFault, match="cannot be read") as refused:
+        bytes_payload(ImageRef.of("s3://KEY:hunter22@bucket/x"), TAGS, fail)
+    assert "hunter22" not in str(refused.value)
 
 
 def test_bytes_held_at_once_are_bounded():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import signal
 import subprocess
 import sys
 import threading
@@ -13,16 +13,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from apache_beam.internal.gcp import auth
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
 from PIL import Image
 
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.schemas import TABLES
-from image_analysis_beam.transforms.gcs import go_anonymous_with_an_emulator
 
-KEY, BUCKET = "engines-key", "photos"
+KEY = "engines-key"
 OF_THE_CALL = {"run_id", "request_id", "latency_ms", "analyzed_at", "attempts", "first_attempt_at", "last_attempt_at"}
 
 
@@ -35,7 +31,7 @@ class Finished:
     def table(self, name: str) -> list[str]:
         """The rows of a table, in an order of their own, without what differs from call to call."""
         columns = ", ".join(f'"{column}"' for column in TABLES[name].schema.names if column not in OF_THE_CALL)
-        files = f"read_parquet('{self.output}/{name}/run=*/*.parquet', hive_partitioning=false)"
+        files = f"read_parquet('{self.output}/{name}/run=*/*.parquet', hive_partitioning=false, union_by_name=true)"
         return sorted(map(repr, duckdb.connect().execute(f"SELECT {columns} FROM {files}").fetchall()))
 
 
@@ -60,6 +56,22 @@ def command(service: Emulator) -> Callable[..., Finished]:
             timeout=seconds,
         )
         return Finished(ended, arguments[arguments.index("--output") + 1])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def killed(service: Emulator) -> Callable[..., None]:
+    """`killed(calls, "--input", …)`: that command, killed (`kill -9`) when so many calls were made."""
+
+    def run(calls: int, *flags: str) -> None:
+        command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", *flags]
+        environment = job_environment(service)
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and service.stats()["calls"] < calls:
+            threading.Event().wait(0.01)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
 
     return run
 
@@ -90,33 +102,3 @@ def picture(path: Path, index: int) -> Path:
     image.paste((255 - index % 256, index % 90, 160), (index % 60, 20, index % 60 + 40, 70))
     image.save(path)
     return path
-
-
-@pytest.fixture(scope="module")
-def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[storage.Bucket]:
-    """A bucket of a storage emulator, which is a process of its own; the environment points to it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "gcp_storage_emulator", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with (tmp_path_factory.mktemp("gcs") / "log").open("w") as log, pytest.MonkeyPatch.context() as environment:
-        server = subprocess.Popen([*command, "--in-memory", "--default-bucket", BUCKET], stdout=log, stderr=log)
-        try:
-            _wait_until_listening(server, port)
-            environment.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-            environment.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-            environment.setattr(auth._Credentials, "_credentials_init", False)
-            go_anonymous_with_an_emulator()
-            yield storage.Client("test", AnonymousCredentials()).bucket(BUCKET)
-        finally:
-            server.kill()
-            server.wait()
-
-
-def _wait_until_listening(server: subprocess.Popen[bytes], port: int) -> None:
-    while server.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        threading.Event().wait(0.02)
-    raise RuntimeError("the storage emulator did not start")

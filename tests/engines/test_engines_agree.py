@@ -102,4 +102,4 @@ def check_rate(engine: str, service: Emulator) -> None:
         f"{engine}: {stats['calls']} calls, {seconds} a second; at most {most} within one of {RATE}; {refused} refused"
     )
     assert refused <= 0.02 * stats["calls"]
-    assert max(seconds) >= 0.6 * RATE
+    assert max(seconds) >= 0.51 * RATE  # more than the share of one of two processes, also on a busy machine

@@ -16,7 +16,7 @@ import pytest
 from apache_beam.yaml import main
 
 from image_analysis_beam import transforms
-from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, ConfigurationError
+from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, ConfigurationError, yaml
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "transforms.md").read_text()
@@ -47,29 +47,39 @@ def test_the_snippets_are_a_job_that_adds_up(emulator, uris, broken, tmp_path):
     captions = "SELECT count(*) FROM read_parquet('{}/out/captions/run=*/*.parquet')"
     assert duckdb.sql(captions.format(tmp_path)).fetchall() == [(12,)]
     assert not list(tmp_path.glob("out/journal/*/*"))
-    assert "dead: missing.png unreadable_image" in done.stdout
+    assert "dead_letters missing.png" in done.stdout
     assert emulator.stats()["calls"] == 12
 
 
 def test_the_yaml_pipeline_takes_rows_of_ones_own(emulator, pictures, broken, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (picture,) = pictures(1)
-    Path("products.csv").write_text(f"sku,photo\nmug,{picture}\nlid,{broken}\n")
+    Path("products.csv").write_text(f"sku,photo,price\nmug,{picture},3.5\nlid,{broken},1\ncup,{picture},2\n")
     (pipeline,) = blocks("yaml")
     Path("pipeline.yaml").write_text(pipeline)
     Path("providers.yaml").write_text((ROOT / "providers.yaml").read_text())
     variables = json.dumps({"endpoint": emulator.url})
     main.run(["--yaml_pipeline_file=pipeline.yaml", f"--jinja_variables={variables}", "--runner=FnApiRunner"])
     (answers,) = tmp_path.glob("answers.json*")
-    (answer,) = map(json.loads, answers.read_text().splitlines())
-    assert answer["image_uri"] == str(picture)
-    assert json.loads(answer["body"])["tagsResult"]["values"]
+    kept = []
+    for answer in map(json.loads, answers.read_text().splitlines()):
+        assert answer["image_uri"] == str(picture)
+        assert json.loads(answer["body"])["tagsResult"]["values"]
+        kept.append((answer["sku"], answer["price"]))
+    assert sorted(kept) == [("cup", 2.0), ("mug", 3.5)], "the fields of a row stay with its outcome"
+    assert emulator.stats()["calls"] == 1
     (unanswered,) = tmp_path.glob("unanswered.csv*")
     (failure,) = csv.DictReader(unanswered.read_text().splitlines())
-    assert (failure["image_uri"], failure["fault"]) == (str(broken), "invalid_image")
+    assert (failure["sku"], failure["image_uri"], failure["fault"]) == ("lid", str(broken), "invalid_image")
 
 
-@pytest.mark.parametrize("name", ["analyzed", "deferred", "stats"])
+def test_a_field_of_the_outcomes_cannot_be_kept(emulator):
+    rows = beam.Pipeline(runner="FnApiRunner") | beam.Create([beam.Row(uri="a.png", features="mine")])
+    with pytest.raises(ConfigurationError, match="field 'features' of the rows"):
+        rows | yaml.AnalyzeImages(emulator.url, "tags")
+
+
+@pytest.mark.parametrize("name", ["analyzed", "stats"])
 def test_the_error_output_cannot_hide_another_one(name, emulator):
     with pytest.raises(ConfigurationError, match=f"error_handling.*{name}"):
         AnalyzeImages(AnalyzeRequest(features="tags"), emulator.url, error_handling={"output": name})

@@ -7,7 +7,9 @@ import pytest
 POISON = 77
 
 
-@pytest.mark.parametrize("kind", ["unavailable", "bad_gateway", "reset"])
+@pytest.mark.parametrize(
+    "kind", ["unavailable", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("bad_gateway", "reset"))]
+)
 def test_an_outage_in_the_middle_costs_little_and_loses_nothing(emulator, run, pictures, kind):
     folder = pictures(120)[0].parent
     emulator.set_faults({"latency": {"seconds": 0.02}, "outage": {"after_calls": 40, "seconds": 4, "kind": kind}})

@@ -1,12 +1,11 @@
 """What cannot work is refused before anything runs: exit 2, one line that names value, rule and fix."""
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.flags import parse
-from image_analysis_beam.pipeline.workers import processes_per_vm, share_of_rate, workers_to_carry
-from image_analysis_beam.transforms.endpoint.errors import ConfigurationError
+from image_analysis_beam.pipeline.job import shard_digits
+from image_analysis_beam.pipeline.workers import processes_per_vm, processes_that_share, workers_to_carry
 
 
 @pytest.mark.parametrize(
@@ -28,9 +27,9 @@ from image_analysis_beam.transforms.endpoint.errors import ConfigurationError
         (["--request_timeout", "0"], "tags", ["total time-out 0"]),
         (["--batch_size", "0"], "tags", ["batch_size 0"]),
         (["--max_calls", "-1"], "tags", ["max_calls -1"]),
-        (["--redrive", "some"], "tags", ["--redrive", "'some'"]),
+        (["--redrive", "some"], "tags", ["redrive 'some'", "none, retryable, failed, everything"]),
         (["--runner", "DaskRunner"], "tags", ["DaskRunner", "loses rows"]),
-        (["--endpoint", "vision.example"], "tags", ["'vision.example'", "VISION_ENDPOINT"]),
+        (["--endpoint", "vision.example"], "tags", ["'vision.example'", "no scheme", "begin it with https://"]),
         (["--endpoint", "http://vision.example"], "tags", ["plain http", "--allow_insecure_endpoint"]),
         (["--key_secret", "mykey"], "tags", ["'mykey'", "projects/PROJECT/secrets"]),
         (["stray"], "tags", ["stray argument stray"]),
@@ -96,34 +95,30 @@ def test_beam_flags_go_through():
 
 
 @pytest.mark.parametrize(
-    ("runner", "flags", "share"),
+    ("runner", "flags", "processes"),
     [
-        ("FnApiRunner", [], 30),
-        ("FnApiRunner", ["--direct_running_mode=multi_threading", "--direct_num_workers=4"], 30),
-        ("FnApiRunner", ["--direct_running_mode=multi_processing", "--direct_num_workers=4"], 7.5),
-        ("DataflowRunner", ["--max_num_workers=3", "--machine_type=n2-standard-4"], 2.5),
-        ("DataflowRunner", ["--max_num_workers=3", "--experiments=no_use_multiple_sdk_containers"], 10),
-        ("DataflowRunner", ["--machine_type=n2-standard-4"], 7.5),
-        ("FlinkRunner", ["--parallelism=6"], 5),
-        ("SparkRunner", ["--worker_processes=10"], 3),
+        ("FnApiRunner", [], 1),
+        ("FnApiRunner", ["--direct_running_mode=multi_threading", "--direct_num_workers=4"], 1),
+        ("FnApiRunner", ["--direct_running_mode=multi_processing", "--direct_num_workers=4"], 4),
+        ("DataflowRunner", ["--max_num_workers=3", "--machine_type=n2-standard-4"], 12),
+        ("DataflowRunner", ["--max_num_workers=3", "--experiments=no_use_multiple_sdk_containers"], 3),
+        ("DataflowRunner", ["--machine_type=n2-standard-4"], 4),
+        ("FlinkRunner", ["--parallelism=6"], 6),
+        ("FlinkRunner", [], None),
+        ("SparkRunner", ["--worker_processes=10"], 10),
     ],
 )
-def test_the_rate_is_shared_by_the_processes(runner, flags, share):
-    options = PipelineOptions(flags)
-    parsed = parse(["--output", "o", *flags])
-    assert share_of_rate(30, 64, runner, parsed) == share
-    assert share_of_rate(None, 64, runner, options) is None
+def test_the_rate_is_shared_by_the_processes(runner, flags, processes):
+    assert processes_that_share(30, 64, runner, parse(["--output", "o", *flags])) == processes
 
 
 def test_a_rate_sets_the_worker_cap():
     options = parse(["--output", "o", "--machine_type=n2-standard-2"])
-    assert share_of_rate(1000, 64, "DataflowRunner", options) == 1000 / (8 * 2)
+    assert processes_that_share(1000, 64, "DataflowRunner", options) == 8 * 2
     assert options.get_all_options()["max_num_workers"] == 8
-
-
-def test_a_rate_shared_by_nobody_knows_how_many_is_refused():
-    with pytest.raises(ConfigurationError, match="--parallelism or --worker_processes"):
-        share_of_rate(30, 64, "FlinkRunner", parse(["--output", "o"]))
+    unlimited = parse(["--output", "o"])
+    assert processes_that_share(None, 64, "DataflowRunner", unlimited) is None
+    assert unlimited.get_all_options()["max_num_workers"] is None
 
 
 def test_arithmetic_of_workers():
@@ -132,3 +127,8 @@ def test_arithmetic_of_workers():
     assert processes_per_vm("e2-standard-16", []) == 16
     assert processes_per_vm("n1-highmem-8", []) == 8
     assert processes_per_vm(None, []) == 2
+
+
+def test_planning_holds_no_more_than_50_000_images_at_once():
+    assert 10_000_000 / 16 ** shard_digits("FnApiRunner") < 50_000
+    assert 200_000_000 / 16 ** shard_digits("DataflowRunner") < 50_000

@@ -1,6 +1,7 @@
 """`plan` says what `run` then does, and calls nothing."""
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -41,16 +42,36 @@ def test_the_plan_is_what_then_happens(emulator, run, halfway):
     assert finished.manifest["skipped"] == planned["skipped"]
 
 
+def signed(seconds, number):
+    ends_at = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+    return [f"https://h/{seconds}-{n}.jpg?sv=1&sr=b&sp=r&se={ends_at:%Y-%m-%dT%H:%M:%SZ}&sig=s" for n in range(number)]
+
+
+def test_signed_urls_that_have_expired_or_will_before_their_turn(emulator, run, listed):
+    uris = [*signed(-5, 3), *signed(1000, 4), *signed(6000, 5), "https://h/a.jpg"]
+    flags = ["--input", listed(uris)]
+    planned = plan(run, *flags, "--requests_per_second", "0.005", features="tags")
+    assert [planned[name] for name in ("to_call", "expired", "expiring", "seconds")] == [10, 3, 4, 2000]
+    planned = plan(run, *flags, features="tags")
+    assert [planned[name] for name in ("to_call", "expired", "expiring", "seconds")] == [10, 3, 4, None]
+    told = run(*flags, command="plan").out
+    assert "10 would be called\n" in told
+    assert "3 would fail: their signed URLs have expired" in told
+    assert "4 signed URLs expire within an hour" in told
+
+
 def test_cost_is_calls_times_features_times_price(run, halfway, tmp_path):
     planned = plan(run, *halfway)
-    assert planned["to_call"] == 30
-    assert planned["transactions"] == 60
-    assert planned["cost"] == {"amount": 0.075, "worst_case": 0.15, "currency": "USD", "source": "indicative prices"}
+    assert planned["to_call"] == 29, "of one the image is known to be bad, whatever is asked"
+    assert planned["transactions"] == 29 + 21, "tags of eight are held"
+    indicative = {"currency": "USD", "source": "indicative prices"}
+    assert planned["cost"] == {"amount": 0.0645, "worst_case": 0.129, "saved": 0.008, **indicative}
     prices = tmp_path / "prices.json"
     prices.write_text(json.dumps({"currency": "EUR", "tags": 10, "caption": 0}))
     mine = plan(run, *halfway, "--prices", prices, "--ambiguous_retries", "0")
-    assert mine["cost"] == {"amount": 0.3, "worst_case": 0.3, "currency": "EUR", "source": "your prices"}
-    assert plan(run, *halfway, "--model_name", "products", features=None)["features"] == ["custom_model"]
+    expected = {"amount": 0.21, "worst_case": 0.21, "saved": 0.08, "currency": "EUR", "source": "your prices"}
+    assert mine["cost"] == expected
+    assert plan(run, *halfway, "--model_name", "products", features=None)["asked"] == {"custom_model": 29}
 
 
 def test_the_budget_and_the_workers_are_in_the_plan(run, halfway):

@@ -144,7 +144,7 @@ def test_images_that_cannot_be_read_have_a_placeholder_and_keep_their_boxes(emul
     assert len(page.all("img")) == 5
     assert len(page.all("p", **{"class": "placeholder"})) == 3
     assert len(page.all("svg", **{"class": "shapes"})) == 8
-    assert "FileNotFoundError" in page.text
+    assert "there is no file" in page.text
     assert "the file is now 100x100 pixels; it was 512x512" in page.text
 
 

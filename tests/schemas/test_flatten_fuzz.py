@@ -107,19 +107,19 @@ def expected_cells(body: str) -> dict[str, list[Any]]:
 
     def items(name: str) -> list[Any]:
         section = answer.get(name)
-        return section["values"] if section else []
+        return (section["values"] or []) if section else []
 
     read = answer.get("readResult") or {}
-    ga = "pages" not in read
-    lines = [line for block in read.get("blocks") or [] for line in block["lines"]] if ga else []
+    ga = read.get("pages") is None
+    lines = [line for block in read.get("blocks") or [] for line in block["lines"] or []] if ga else []
     pages = [] if ga else read["pages"]
     return {
         "tags.name": [tag["name"] for tag in items("tagsResult")],
         "tags.confidence": [tag["confidence"] for tag in items("tagsResult")],
         "people.w": [person["boundingBox"]["w"] for person in items("peopleResult")],
-        "objects.tags": [thing["tags"] and thing["tags"][0]["name"] for thing in items("objectsResult")],
-        "read_words.text": [word["text"] for line in lines for word in line["words"]]
-        + [word["content"] for page in pages for word in page["words"]],
+        "objects.tags": [(thing["tags"] or []) and thing["tags"][0]["name"] for thing in items("objectsResult")],
+        "read_words.text": [word["text"] for line in lines for word in line["words"] or []]
+        + [word["content"] for page in pages for word in page["words"] or []],
     }
 
 
@@ -143,7 +143,6 @@ def check(bodies: list[str], responses: Callable[..., pa.Table]) -> int:
     accepted = [f"{row:032x}" for row in range(len(bodies)) if row not in rejected]
 
     assert len(flattened.rejected) == len(rejected)
-    assert flattened.accepted["image_id"].to_pylist() == accepted
     assert flattened.tables["images"]["image_id"].to_pylist() == accepted
     for name, table in flattened.tables.items():
         table.validate(full=True)
@@ -161,12 +160,15 @@ def check(bodies: list[str], responses: Callable[..., pa.Table]) -> int:
     return len(accepted)
 
 
-def test_twenty_thousand_spoiled_answers(contract_bodies: dict[str, str], responses: Callable[..., pa.Table]) -> None:
+@pytest.mark.parametrize("batches", [BATCHES // 5, pytest.param(BATCHES, marks=pytest.mark.long)])
+def test_twenty_thousand_spoiled_answers(
+    contract_bodies: dict[str, str], responses: Callable[..., pa.Table], batches: int
+) -> None:
     rng = random.Random(20260102)
-    accepted = sum(check([spoiled(contract_bodies, rng) for _ in range(BATCH)], responses) for _ in range(BATCHES))
+    accepted = sum(check([spoiled(contract_bodies, rng) for _ in range(BATCH)], responses) for _ in range(batches))
 
     # Both happen often, or the test would say nothing.
-    assert 0.1 < accepted / (BATCH * BATCHES) < 0.9
+    assert 0.1 < accepted / (BATCH * batches) < 0.9
 
 
 def test_an_answer_is_accepted_alone_if_and_only_if_it_is_in_company(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from image_analysis_beam.schemas import TABLES, TableSpec
+from image_analysis_beam.schemas import SCHEMA_VERSION, TABLES, TableSpec
 from image_analysis_beam.schemas.__main__ import GENERATED
 
 REPOSITORY = Path(__file__).parents[2]
@@ -34,10 +34,12 @@ def test_the_command_writes_every_file(tmp_path: Path) -> None:
 def test_every_column_and_table_says_what_it_is(table: TableSpec) -> None:
     assert TABLES[table.name] is table
     assert table.schema.metadata[b"description"]
-    assert table.schema.metadata[b"schema_version"] == b"1"
+    assert table.schema.metadata[b"schema_version"] == b"%d" % SCHEMA_VERSION
     for field in table.schema:
         assert field.metadata[b"description"]
-        assert field.metadata[b"since"] == b"1"
+        assert 1 <= int(field.metadata[b"since"]) <= SCHEMA_VERSION
+        # Files of earlier versions are read with nulls in it.
+        assert field.nullable or field.metadata[b"since"] == b"1"
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
@@ -79,6 +81,7 @@ def test_the_load_script_replaces_the_run_in_every_table(tmp_path: Path) -> None
         )
         assert calls[delete + 1] == (
             "bq load --source_format=PARQUET --parquet_enable_list_inference=true "
+            "--schema_update_option=ALLOW_FIELD_ADDITION "
             f"project:dataset.{name} gs://bucket/out/{name}/run=RUN/*.parquet"
         )
 

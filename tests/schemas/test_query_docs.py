@@ -103,10 +103,11 @@ def dead_letter(image: int, run_id: str = FIRST) -> DeadLetter:
 
 
 def write_run(output: Path, run_id: str, answers: list[Analyzed], dead: list[DeadLetter]) -> None:
-    flattened = flatten(TABLES["responses"].to_table(answers))
+    responses = TABLES["responses"].to_table(answers)
+    flattened = flatten(responses)
     tables: dict[str, pa.Table] = {
         **flattened.tables,
-        "responses": flattened.accepted,
+        "responses": responses,
         "dead_letters": TABLES["dead_letters"].to_table(dead),
     }
     for name, table in tables.items():

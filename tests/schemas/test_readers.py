@@ -32,7 +32,8 @@ def tables(contract_bodies: dict[str, str], analyzed: Callable[..., Analyzed]) -
     """Every table with some rows."""
     bodies = list(contract_bodies.values())
     answers = [analyzed(bodies[image % len(bodies)], image) for image in range(IMAGES)]
-    flattened = flatten(TABLES["responses"].to_table(answers))
+    responses = TABLES["responses"].to_table(answers)
+    flattened = flatten(responses)
     first = answers[0]
     at = first.analyzed_at
     dead = DeadLetter(
@@ -46,7 +47,7 @@ def tables(contract_bodies: dict[str, str], analyzed: Callable[..., Analyzed]) -
     }
     return {
         **flattened.tables,
-        "responses": flattened.accepted,
+        "responses": responses,
         **{name: TABLES[name].to_table(rows) for name, rows in records.items()},
     }
 
@@ -187,6 +188,7 @@ for name in sys.argv[3:]:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason=RUN_PYSPARK)
+@pytest.mark.parametrize("output", ["rows", pytest.param("empty", marks=pytest.mark.long)], indirect=True)
 def test_spark_reads_the_same_and_what_it_writes_is_the_same(output: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", SPARK, str(output), str(tmp_path), *TABLES]
     environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}

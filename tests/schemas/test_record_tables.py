@@ -80,3 +80,14 @@ def test_a_name_that_is_not_utf8_is_written_with_its_bytes_spelled_out() -> None
 def test_what_is_not_of_the_column_is_an_error_that_names_it(field: str, value: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=f"dead_letters.{field}"):
         TABLES["dead_letters"].to_table([DEAD, DEAD._replace(**{field: value})])
+
+
+def test_rows_of_another_version_lack_nothing_and_have_nothing_more(analyzed: Callable[..., Analyzed]) -> None:
+    table = TABLES["responses"]
+    rows = table.to_table([analyzed("{}", first_attempt_at=AT), analyzed("[]")])
+    older, newer = rows.drop_columns(["first_attempt_at"]), rows.append_column("unheard_of", [[1, 2]])
+
+    assert table.conform(newer).equals(rows, check_metadata=True)
+    assert table.conform(older)["first_attempt_at"].to_pylist() == [None, None]
+    assert table.conform(older).drop_columns(["first_attempt_at"]).equals(older)
+    assert table.conform(older).schema.equals(table.schema, check_metadata=True)

@@ -52,13 +52,13 @@ CASES = [
     ("ga_all_features", "captionResult.text", 7, "captionResult.text", "expected a text, got 7"),
     ("ga_all_features", "metadata", MISSING, "metadata", "expected an object, got nothing"),
     ("ga_all_features", "metadata.width", 0, "metadata.width", "expected an integer from 1 to 2147483647, got 0"),
-    ("ga_all_features", "metadata.height", 5.0, "metadata.height", "expected an integer, got 5.0"),
+    ("ga_all_features", "metadata.height", 5.5, "metadata.height", "expected an integer, got 5.5"),
     ("ga_all_features", "metadata.height", 10**40, "metadata.height", "got a huge integer"),
-    ("ga_all_features", "modelVersion", None, "modelVersion", "expected a text, got null"),
+    ("ga_all_features", "modelVersion", 7, "modelVersion", "expected a text, got 7"),
     ("ga_all_features", "objectsResult.values.0.boundingBox.w", 2**31, "objectsResult.values[0].boundingBox.w", "from"),
     ("ga_all_features", "objectsResult.values.0.boundingBox.w", True, "objectsResult.values[0].boundingBox.w", "true"),
     ("ga_all_features", "objectsResult.values.0.boundingBox", [], "objectsResult.values[0].boundingBox", "an object"),
-    ("ga_all_features", "objectsResult.values.0.tags", None, "objectsResult.values[0].tags", "a list, got null"),
+    ("ga_all_features", "objectsResult.values.0.tags", MISSING, "objectsResult.values[0].tags", "a list, got nothing"),
     ("ga_all_features", "objectsResult.values.0.tags.0.name", 1, "objectsResult.values[0].tags[0].name", "a text"),
     ("ga_all_features", "objectsResult.values.0.id", 5, "objectsResult.values[0].id", "expected a text, got 5"),
     ("ga_all_features", "readResult.blocks.0.lines", MISSING, "readResult.blocks[0].lines", "a list, got nothing"),
@@ -133,7 +133,7 @@ def test_a_fault_rejects_its_answer_and_no_other(
     (rejection,) = flattened.rejected
     assert (rejection.row, rejection.path) == (1, path)
     assert message in rejection.message
-    assert flattened.accepted["image_id"].to_pylist() == [f"{0:032x}", f"{2:032x}"]
+    assert flattened.tables["images"]["image_id"].to_pylist() == [f"{0:032x}", f"{2:032x}"]
     for table in flattened.tables.values():
         assert f"{1:032x}" not in table["image_id"].to_pylist()
 
@@ -146,7 +146,7 @@ def test_a_fault_rejects_its_answer_and_no_other(
         "[]",
         "7",
         "{",
-        '\ufeff{"metadata":{"width":1,"height":1}}',
+        '\ufeff\ufeff{"metadata":{"width":1,"height":1}}',
         '{"metadata":{"width":1,"height":1},"modelVersion":"v","x":NaN}',
         '{"metadata":{"width":1,"height":1},"modelVersion":"v","x":-Infinity}',
         '{"metadata":{"width":1,"height":1},"modelVersion":"v","x":' + "9" * 5000 + "}",
@@ -309,4 +309,3 @@ def test_no_answers_at_all(responses: Callable[..., pa.Table]) -> None:
     flattened = flatten(responses())
 
     assert all(table.num_rows == 0 for table in flattened.tables.values())
-    assert flattened.accepted.num_rows == 0

@@ -14,11 +14,11 @@ from apache_beam.transforms.display import DisplayData
 from apache_beam.transforms.error_handling import CollectingErrorHandler
 
 from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, CallSettings, ConfigurationError
-from image_analysis_beam.transforms.analyze_images import NAMESPACE
+from image_analysis_beam.transforms.calls import NAMESPACE
 
 TAGS = AnalyzeRequest(features="tags")
 FAST = CallSettings(requests_per_second=2000)
-ERRORS = {"output": "dead_letters"}
+ERRORS = {"output": "failures"}
 
 
 def pipeline():
@@ -34,10 +34,10 @@ def test_uris_as_text_give_answers(emulator, pictures):
     with pipeline() as p:
         calls = p | beam.Create(paths) | analyze(emulator, error_handling=ERRORS)
         assert_that(calls["analyzed"] | beam.Map(lambda answer: answer.image_uri), equal_to(paths))
-        assert_that(calls["dead_letters"], equal_to([]), label="none")
+        assert_that(calls["failures"], equal_to([]), label="none")
 
 
-def test_an_error_handler_gets_the_dead_letters(emulator, pictures, tmp_path):
+def test_an_error_handler_gets_what_has_no_answer(emulator, pictures, tmp_path):
     uris = [str(pictures(1)[0]), str(tmp_path / "missing.png")]
     with pipeline() as p:
         with CollectingErrorHandler() as handler:
@@ -47,7 +47,7 @@ def test_an_error_handler_gets_the_dead_letters(emulator, pictures, tmp_path):
 
 
 def test_a_failure_that_nobody_asked_for_fails_the_pipeline(emulator, tmp_path):
-    with pytest.raises(Exception, match="unreadable_image; to keep such images"), pipeline() as p:
+    with pytest.raises(Exception, match=r"unreadable_image: .*; to keep such images"), pipeline() as p:
         p | beam.Create([str(tmp_path / "missing.png")]) | analyze(emulator)
 
 
@@ -137,7 +137,7 @@ def test_a_limiter_that_cannot_be_asked_stops_the_spending(emulator, pictures):
             | beam.Create(list(map(str, pictures(6))))
             | analyze(emulator, rate_limiter=Broken(), error_handling=ERRORS)
         )
-        assert_that(calls["deferred"] | beam.Map(lambda image: image.reason), equal_to(["rate_limiter"] * 6))
+        assert_that(calls["failures"] | beam.Map(lambda image: image.reason), equal_to(["rate_limiter"] * 6))
     assert emulator.stats()["calls"] == 0
 
 

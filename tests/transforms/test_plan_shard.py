@@ -2,42 +2,179 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from image_analysis_beam.transforms.endpoint.errors import ConfigurationError
+from image_analysis_beam.transforms.endpoint.faults import UNSETTLED
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
-from image_analysis_beam.transforms.history import Block, KnownDead
-from image_analysis_beam.transforms.plan import RedrivePolicy, budget_bucket, cut_of, plan_shard, why_called
+from image_analysis_beam.transforms.ledger.history import Block, KnownDead
+from image_analysis_beam.transforms.ledger.plan import (
+    EVERYTHING,
+    REDRIVES,
+    RedrivePolicy,
+    budget_bucket,
+    cut_of,
+    plan_shard,
+)
 
-MINE, OTHER = "v1-mine", "v1-other"
+FEATURES = ("caption", "tags")
+MINE, CAPTION, TAGS, OTHER = "v1-mine", "v1-caption", "v1-tags", "v1-other"
+ANSWERS = {MINE: 3, CAPTION: 1, TAGS: 2}
 IDS = st.integers(0, 12).map(lambda number: f"{number:032x}")
-FINGERPRINTS = st.sampled_from([MINE, OTHER])
-DEAD = st.builds(KnownDead, st.booleans(), st.integers(0, 4), st.none() | st.integers(0, 9), st.integers(0, 9))
+FINGERPRINTS = st.sampled_from([MINE, CAPTION, TAGS, OTHER])
+CLASSES = st.sampled_from(["service_error", "rejected_image"])
+PLACES = (st.integers(0, 9), st.sampled_from(["a", "b"]), st.integers(0, 50))
+DEAD = st.builds(
+    KnownDead,
+    st.booleans(),
+    st.integers(0, 4),
+    st.none() | st.integers(0, 9),
+    st.integers(0, 9),
+    CLASSES,
+    st.integers(0, 1),
+)
+IMAGE = ImageRef("a", "0" * 32, "a")
+
+
+def block(kind, rows):
+    return Block(kind, rows, ANSWERS)
+
+
+def plan_one(*blocks, policy=None):
+    return plan_shard(
+        [[IMAGE]], [block(kind, [(IMAGE.image_id, *row)]) for kind, *row in blocks], FEATURES, policy or RedrivePolicy()
+    )
 
 
 @given(
     st.lists(st.builds(ImageRef, st.text(max_size=3), IDS, st.just("shown")), max_size=30),
     st.lists(st.tuples(IDS, FINGERPRINTS)),
-    st.lists(st.tuples(IDS, FINGERPRINTS, st.sampled_from(["a", "b"]), st.integers(0, 50))),
-    st.lists(st.tuples(IDS, st.just(MINE), DEAD)),
-    st.lists(st.tuples(IDS, st.just(MINE))),
-    st.sampled_from(["retryable", "all", "none"]),
+    st.lists(st.tuples(IDS, FINGERPRINTS, *PLACES)),
+    st.lists(st.tuples(IDS, FINGERPRINTS, *PLACES, CLASSES)),
+    st.lists(st.tuples(IDS, FINGERPRINTS, DEAD)),
+    st.lists(st.tuples(IDS, st.just(MINE), st.sampled_from(["outage", UNSETTLED]))),
+    st.sampled_from([*REDRIVES, "rejected_image"]),
 )
-def test_every_reference_is_in_one_place(images, answered, journalled, dead, deferred, redrive):
+def test_every_reference_is_in_one_place(images, answered, journalled, journalled_dead, dead, deferred, redrive):
     kinds = {"answered": answered, "journalled": journalled, "dead": dead, "deferred": deferred}
-    history = [Block(kind, rows) for kind, rows in kinds.items()]
-    plan = plan_shard([images[:10], images[10:]], history, MINE, RedrivePolicy(redrive))
+    kinds["journalled_dead"] = journalled_dead
+    history = [block(kind, rows) for kind, rows in kinds.items()]
+    plan = plan_shard([images[:10], images[10:]], history, FEATURES, RedrivePolicy(redrive))
 
-    called = [to_do.image.image_id for to_do in plan.to_do]
+    called = {to_do.image.image_id: to_do.image for to_do in plan.to_do}
     assert len(images) == len(called) + len(plan.duplicates) + sum(plan.skipped.values()) + plan.recovered_inputs
-    assert len(called) == len(set(called))
-    paid = {image_id for image_id, fingerprint in answered if fingerprint == MINE}
-    paid |= {image_id for image_id, fingerprint, _, _ in journalled if fingerprint == MINE}
-    assert not paid.intersection(called)
-    taken = [(path, row) for path, rows in plan.recovered.items() for row in rows]
-    wanted = {(image_id, fingerprint) for image_id, fingerprint, _, _ in journalled} - set(answered)
-    assert len(taken) == len(set(wanted)) == plan.recovered_inputs + plan.recovered_extra
-    assert sum(Counter(map(why_called, plan.to_do)).values()) == len(called)
+    assert len(called) == len(plan.to_do)
+    for image_id, paid in answers_of([*answered, *journalled]).items() if redrive != EVERYTHING else ():
+        if image_id in called:
+            asked = called[image_id].asks.split(",") if called[image_id].asks else FEATURES
+            assert not {name for bit, name in enumerate(FEATURES) if paid >> bit & 1}.intersection(asked)
+    assert len([*rows_of(plan.recovered), *rows_of(plan.recovered_dead)]) == (
+        plan.recovered_inputs + plan.recovered_extra
+    )
+    assert Counter(rows_of(plan.recovered)) <= Counter((path, row) for _, _, _, path, row in journalled)
+
+
+def answers_of(rows):
+    answers = {}
+    for image_id, asked, *_ in rows:
+        answers[image_id] = answers.get(image_id, 0) | ANSWERS.get(asked, 0)
+    return answers
+
+
+def rows_of(recovered):
+    return [(path, row) for path, rows in recovered.items() for row in rows]
+
+
+def test_of_several_answers_to_one_request_the_newest_is_taken():
+    rows = [("0" * 32, MINE, answered_at, f"{answered_at}.parquet", 7) for answered_at in (1, 3, 2)]
+    plan = plan_shard([], [block("journalled", [row]) for row in rows], [], RedrivePolicy())
+    assert plan.recovered == {"3.parquet": [7]}
+
+
+def test_a_journalled_answer_that_no_table_could_hold_is_not_taken_over_again():
+    """It is a dead letter, with the same time."""
+    dead = KnownDead(False, 0, 5, 9, "malformed_response")
+    plan = plan_one(("dead", OTHER, dead), ("journalled", OTHER, 9, "segment", 0))
+    assert plan.recovered == {}
+
+
+def test_of_a_dead_letter_only_a_later_call_is_taken_over():
+    """A run that was taken over may journal late what the next one had called again."""
+    dead = ("dead", MINE, KnownDead(False, 1, 5, 9, "rejected_image"))
+    for redriven, taken in ((0, {}), (1, {}), (2, {"segment": [3]})):
+        late = ("journalled_dead", MINE, redriven, "segment", 3, "rejected_image")
+        assert plan_one(dead, late).recovered_dead == taken
+
+
+def test_what_was_called_after_a_dead_letter_without_a_call_is_taken_over():
+    missing = ("dead", MINE, KnownDead(True, 0, None, 0, "unreadable_image", attempts=0))
+    plan = plan_one(missing, ("journalled_dead", MINE, 0, "segment", 3, "rejected_image"))
+    assert (plan.recovered_dead, plan.recovered_inputs, plan.to_do) == ({"segment": [3]}, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("known", "asks", "why"),
+    [
+        ([], "", "new"),
+        ([("answered", CAPTION)], "tags", "more"),
+        ([("answered", TAGS), ("journalled", CAPTION, 1, "segment", 0)], None, None),
+        ([("journalled", CAPTION, 1, "segment", 0)], "tags", "more"),
+        ([("answered", OTHER)], "", "new"),
+        ([("dead", TAGS, KnownDead(True, 0, 5, 9, "service_error"))], "", "redriven"),
+        ([("answered", CAPTION), ("dead", CAPTION, KnownDead(True, 0, 5, 9, "service_error"))], "tags", "more"),
+        ([("answered", TAGS), ("deferred", MINE, "outage")], "caption", "deferred_before"),
+        # Of an image that was answered a fault is past; of one that never was, it holds whatever is asked.
+        ([("answered", OTHER), ("dead", OTHER, KnownDead(False, 0, 5, 9, "rejected_image"))], "", "new"),
+        ([("dead", OTHER, KnownDead(False, 0, 5, 9, "rejected_image"))], None, None),
+        ([("dead", OTHER, KnownDead(False, 0, 5, 9, "malformed_response"))], "", "new"),
+        ([("journalled_dead", OTHER, 0, "segment", 0, "rejected_image")], None, None),
+        ([("journalled_dead", CAPTION, 0, "segment", 0, "service_error")], "tags", "more"),
+    ],
+)
+def test_wanted_minus_held_is_asked(known, asks, why):
+    plan = plan_one(*known)
+    assert [(to_do.image.asks, to_do.why) for to_do in plan.to_do] == ([] if asks is None else [(asks, why)])
+
+
+DEAD_LETTER = KnownDead(False, 1, 5, 9, "rejected_image")
+
+
+@pytest.mark.parametrize(
+    ("redrive", "dead", "skipped"),
+    [
+        ("none", DEAD_LETTER._replace(retryable=True), "known_bad"),
+        ("retryable", DEAD_LETTER, "known_bad"),
+        ("retryable", DEAD_LETTER._replace(retryable=True), None),
+        ("failed", DEAD_LETTER, None),
+        ("failed", DEAD_LETTER._replace(redrive_count=3), "redrives_spent"),
+        ("failed", DEAD_LETTER._replace(redrive_count=3, attempts=0), None),
+        ("everything", DEAD_LETTER._replace(redrive_count=3), None),
+        ("invalid_image, rejected_image", DEAD_LETTER, None),
+        ("invalid_image", DEAD_LETTER, "known_bad"),
+    ],
+)
+def test_what_is_called_again(redrive, dead, skipped):
+    plan = plan_one(("dead", MINE, dead), policy=RedrivePolicy(redrive))
+    assert plan.skipped == ({skipped: 1} if skipped else {})
+    if not skipped:
+        assert plan.to_do[0].image.redrive_count == dead.redrive_count + dead.attempts, "no call spends no redrive"
+
+
+def test_a_class_that_no_dead_letter_has_is_refused():
+    for redrive in ("all", "retryable,failed", "rejected_request", ""):
+        with pytest.raises(ConfigurationError, match="it is one of none, retryable, failed, everything, or classes"):
+            RedrivePolicy(redrive)
+
+
+def test_everything_is_asked_anew_but_for_what_a_run_that_died_had_asked_anew():
+    everything = RedrivePolicy("everything")
+    assert [to_do.image.asks for to_do in plan_one(("answered_at", MINE, 5), policy=everything).to_do] == [""]
+    held = plan_one(("answered_at", MINE, 5), ("journalled", MINE, 5, "segment", 0), policy=everything)
+    assert (len(held.to_do), held.recovered) == (1, {})
+    newer = plan_one(("answered_at", MINE, 5), ("journalled", MINE, 6, "segment", 0), policy=everything)
+    assert (len(newer.to_do), newer.recovered, newer.recovered_inputs) == (0, {"segment": [0]}, 1)
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5)), max_size=60), st.integers(0, 70))
@@ -53,8 +190,6 @@ def test_the_cut_takes_exactly_the_budget(items, budget):
 
 def test_what_was_deferred_is_called_before_what_is_new():
     images = [ImageRef("a", f"{number:032x}", "a") for number in range(4)]
-    history = [Block("deferred", [(images[2].image_id, MINE)])]
-    plan = plan_shard([images], history, MINE, RedrivePolicy())
-    first = min(plan.to_do, key=budget_bucket)
-    assert first.image == images[2]
-    assert why_called(first) == "deferred_before"
+    history = [block("deferred", [(images[2].image_id, MINE, "outage")])]
+    plan = plan_shard([images], history, FEATURES, RedrivePolicy())
+    assert min(plan.to_do, key=budget_bucket).image == images[2]

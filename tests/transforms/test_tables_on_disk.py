@@ -4,15 +4,14 @@ import threading
 from datetime import datetime, timezone
 
 import apache_beam as beam
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from image_analysis_beam.schemas import TABLES
-from image_analysis_beam.schemas.outcomes import Analyzed, Deferred
+from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred
 from image_analysis_beam.transforms import WriteTables
-from image_analysis_beam.transforms.journal_answers import SEGMENT_ANSWERS, JournalWriter
-from image_analysis_beam.transforms.layout import Layout
+from image_analysis_beam.transforms.ledger.journal import MOST_HELD, SEGMENT_OUTCOMES, JournalWriter, read_segments
+from image_analysis_beam.transforms.ledger.layout import Layout
 from image_analysis_beam.transforms.write_tables import ROW_GROUP_ROWS, WrittenFile, publish
 
 
@@ -65,23 +64,34 @@ class Written:
         self.happened.set()
 
 
+def letter(number):
+    return DeadLetter(
+        f"{number:032x}", "u", "rejected_image", 400, "InvalidRequest", None, "too small", False, True, 1, None, None,
+        None, None, 1, "v1", 0, "{}", "r",
+    )  # fmt: skip
+
+
 def test_an_old_answer_is_written_though_nothing_else_happens():
     written = Written()
     writer = JournalWriter("folder", max_age=0.01, write=written)
-    assert writer.add(answer(1)) == []
+    writer.add("batch", answer(1), {})
     assert written.happened.wait(5)
-    assert [table.num_rows for table in writer.close()] == [1]
+    assert [segment.rows.num_rows for segment in writer.close()] == [1]
     assert written.rows == [1]
 
 
-def test_a_full_segment_is_written_at_once_and_emitted_afterwards():
+def test_a_full_segment_or_a_whole_batch_is_written_at_once():
     written = Written()
     writer = JournalWriter("folder", max_age=1e6, write=written)
-    for number in range(SEGMENT_ANSWERS):
-        assert writer.add(answer(number)) == []
+    for number in range(SEGMENT_OUTCOMES):
+        writer.add("large", answer(number), {})
     assert written.happened.wait(5)
-    emitted = [*writer.add(answer(SEGMENT_ANSWERS)), *writer.close()]
-    assert [table.num_rows for table in emitted] == written.rows == [SEGMENT_ANSWERS, 1]
+    written.happened.clear()
+    writer.add("small", answer(0), {})
+    writer.finish("small")
+    assert written.happened.wait(5)
+    assert written.rows == [SEGMENT_OUTCOMES, 1]
+    writer.close()
 
 
 def test_nothing_is_emitted_before_it_is_written_and_a_slow_disk_holds_answers_back():
@@ -92,24 +102,22 @@ def test_nothing_is_emitted_before_it_is_written_and_a_slow_disk_holds_answers_b
         assert may_write.wait(30)
 
     writer = JournalWriter("folder", max_age=1e6, write=write)
-    emitted, added = [], threading.Semaphore(0)
+    added = threading.Semaphore(0)
 
     def add_many():
-        for number in range(4 * SEGMENT_ANSWERS):
-            emitted.extend(writer.add(answer(number)))
+        for number in range(4 * MOST_HELD):
+            writer.add("batch", answer(number), {})
             added.release()
 
     adding = threading.Thread(target=add_many)
     adding.start()
     assert writing.wait(5)
-    for _ in range(3 * SEGMENT_ANSWERS):  # a segment that is being written, and two that wait
+    for _ in range(MOST_HELD):
         assert added.acquire(timeout=5)
-    assert not added.acquire(timeout=0.05)
-    assert emitted == []
+    assert writer.take() == []
     may_write.set()
     adding.join(30)
-    emitted += writer.close()
-    assert sum(table.num_rows for table in emitted) == 4 * SEGMENT_ANSWERS
+    assert sum(segment.rows.num_rows for segment in [*writer.take(), *writer.close()]) == 4 * MOST_HELD
 
 
 def test_a_journal_that_cannot_be_written_fails_the_bundle():
@@ -120,17 +128,64 @@ def test_a_journal_that_cannot_be_written_fails_the_bundle():
         raise OSError("disk full")
 
     writer = JournalWriter("folder", max_age=0.01, write=fail)
-    writer.add(answer(1))
+    writer.add("batch", answer(1), {})
     assert failed.wait(5)
     with pytest.raises(OSError, match="disk full"):
         writer.close()
 
 
-def test_emitted_tables_are_what_is_on_disk(tmp_path):
-    writer = JournalWriter(str(tmp_path / "journal"), max_age=1e6)
+def test_while_the_store_is_away_no_outcome_is_taken_and_none_is_lost():
+    away, written = threading.Event(), Written()
+    tries = threading.Semaphore(0)
+
+    def write(path, table):
+        tries.release()
+        if not away.is_set():
+            raise OSError("away")
+        written(path, table)
+
+    writer = JournalWriter("folder", max_age=0.0, patience=60, write=write)
+    writer.add("batch", answer(1), {})
+    assert tries.acquire(timeout=5)
+    assert tries.acquire(timeout=5), "it is tried again"
+    adding = threading.Thread(target=writer.add, args=("batch", answer(2), {}))
+    adding.start()
+    assert tries.acquire(timeout=5)
+    assert adding.is_alive(), "who calls waits"
+    away.set()
+    adding.join(30)
+    assert [segment.rows.num_rows for segment in writer.close()] == [1, 1]
+    assert written.rows == [1, 1]
+
+
+def test_a_run_that_is_to_stop_is_not_patient():
+    tried = threading.Event()
+
+    def write(path, table):
+        tried.set()
+        raise OSError("away")
+
+    writer = JournalWriter("folder", max_age=0.0, patience=1e6, write=write)
+    writer.add("batch", answer(1), {})
+    assert tried.wait(5)
+    writer.trip()
+    with pytest.raises(OSError, match="away"):
+        writer.close()
+
+
+def test_what_is_emitted_is_what_is_on_disk_whenever_it_came(tmp_path):
+    writer = JournalWriter(str(tmp_path), max_age=1e6)
     for number in range(3):
-        writer.add(answer(number))
-    (table,) = writer.close()
-    (segment,) = (tmp_path / "journal").iterdir()
-    assert pq.read_table(segment).equals(table)
-    assert isinstance(table, pa.Table)
+        writer.add("batch", answer(number), {"attempts.answered": 1})
+    writer.add("batch", letter(3), {"attempts.rejected_image": 1})
+    emitted = writer.close()
+    writer.add("batch", answer(4), {"attempts.answered": 1})  # by a call that was in flight when its bundle died
+    held = read_segments(str(tmp_path), "batch")
+    assert sorted((segment.kind, segment.rows.num_rows, segment.counts) for segment in held) == [
+        ("dead_letters", 1, {"attempts.rejected_image": 1}),
+        ("responses", 1, {"attempts.answered": 1}),
+        ("responses", 3, {"attempts.answered": 3}),
+    ]
+    assert [*held[0].dead_letters()] == [letter(3)]
+    for segment in emitted:
+        assert any(segment.rows.equals(other.rows) for other in held)

@@ -18,6 +18,9 @@ IN_A_ROW = 5
 WINDOW = 20
 FIRST_COOL_DOWN = 1.0
 LONGEST_COOL_DOWN = 30.0
+# Reasons that may be this process's alone.
+LOCAL = {"outage", "no_credential", "unknown_host", "connection_refused", "no_proxy", "untrusted_certificate"}
+TAIL = 10.0  # seconds of an outage after which images that have failed wait no longer, if nothing else is left
 
 
 class State(Enum):
@@ -48,31 +51,71 @@ class Breaker:
         self._outage_since: float | None = None
         self._throttled_since: float | None = None
         self._last_answer = float("-inf")
+        self._first_failure: float | None = None
         self._last_failure = ""
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether the service is away, as far as one knows."""
+        return self.state in (State.OPEN, State.HALF_OPEN)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether what tripped it may be a fault of this process alone."""
+        return self.reason in LOCAL
+
+    @property
+    def tail_ends(self) -> float:
+        """When images that have failed give up, if there is nothing else to try the service with."""
+        return (self._outage_since or 0.0) + TAIL if self.is_outage else float("inf")
+
+    def silent_for(self, now: float) -> float:
+        """Seconds since the first failure where nobody was ever answered; else 0."""
+        if self._first_failure is None or self.answered_since(float("-inf")):
+            return 0.0
+        return now - self._first_failure
+
+    def answered_since(self, moment: float) -> bool:
+        """Whether anybody was answered after a moment."""
+        return self._last_answer > moment
 
     def opens_at(self, now: float) -> float:
         """When the next call may pass: `now`, a later time, or infinity while a probe is under way."""
-        self._lose_patience(now)
+        self.lose_patience(now)
         if self.state is State.OPEN and now < self._open_until:
             return min(self._open_until, self._patience_ends())
         return self._patience_ends() if self.state is State.HALF_OPEN else now
+
+    def lose_patience(self, now: float) -> None:
+        """An outage that lasts too long counts as permanent."""
+        if self.is_outage and now >= self._patience_ends():
+            self.trip("outage", f"no answer for {self.patience:g} s; last: {self._last_failure}")
 
     def admit(self, now: float) -> None:
         """A call passes; from open, it is the probe."""
         if self.state is State.OPEN:
             self.state = State.HALF_OPEN
 
+    def probe(self, now: float) -> None:
+        """Although it is tripped, the next call passes, and may close it again."""
+        self.state, self._opened_at, self._open_until = State.OPEN, now, now
+
     def answered(self, now: float, started: float) -> None:
         """The service answered (also: refused an image for its own sake, or throttled)."""
         self._last_answer = now
         if self.state is State.TRIPPED or (self.state is not State.CLOSED and started < self._opened_at):
             return
-        self.state = State.CLOSED
+        self.state, self.reason, self.detail = State.CLOSED, "", ""
         self._failed_in_a_row, self._cool_down, self._outage_since = 0, FIRST_COOL_DOWN, None
         self._recent.append(True)
 
-    def failed(self, now: float, started: float, first_failure: float | None, why: str) -> bool:
-        """An attempt failed in a way that an outage would explain; returns whether it is one.
+    def unreported(self, started: float) -> None:
+        """An attempt told nothing; if it was the probe, another may go."""
+        if self.state is State.HALF_OPEN and started >= self._opened_at:
+            self.state = State.OPEN
+
+    def failed(self, now: float, started: float, first_failure: float | None, why: str) -> None:
+        """An attempt failed in a way that an outage would explain.
 
         Args:
           started: when the attempt started.
@@ -80,12 +123,12 @@ class Breaker:
           why: for the reason, should it become an outage.
         """
         self._last_failure = why
-        own_fault = first_failure is not None and self._last_answer > first_failure
+        self._first_failure = now if self._first_failure is None else self._first_failure
+        own_fault = first_failure is not None and self.answered_since(first_failure)
         if self.state is State.HALF_OPEN and started >= self._opened_at:
             self._open(now, self._cool_down if own_fault else self._cool_down * 2)
         if self.state is State.CLOSED and not own_fault:
             self._count_failure(now)
-        return self.state is not State.CLOSED and not own_fault
 
     def throttled(self, now: float, started: float) -> None:
         """The service refused for the rate: it is there, but nothing is answered for as long as this lasts."""
@@ -125,7 +168,3 @@ class Breaker:
 
     def _patience_ends(self) -> float:
         return (self._outage_since or 0.0) + self.patience
-
-    def _lose_patience(self, now: float) -> None:
-        if self.state in (State.OPEN, State.HALF_OPEN) and now >= self._patience_ends():
-            self.trip("outage", f"no answer for {self.patience:g} s; last: {self._last_failure}")

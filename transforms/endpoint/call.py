@@ -1,31 +1,34 @@
-"""One image's call: its attempts together, under one deadline, to an outcome. Never an exception."""
+"""One image's call: its attempts together, under one deadline, to an outcome. Never an exception, but for a bug."""
 
 from __future__ import annotations
 
 import random
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import Any, BinaryIO, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import BinaryIO, NamedTuple, Protocol
 
-from ...schemas.outcomes import Analyzed, DeadLetter, Deferred
-from .admission import Admission, Refused
+from .admission import Place, Refused, Waiter
 from .client import Client, NoAnswer, NotSent, Reply
-from .credentials import Credential, CredentialError
-from .faults import FAULTS, OUTAGE_FAULTS, Retry, Verdict, classify
+from .credentials import Credential
+from .faults import FAULTS, LASTING_OBSTACLES, OBSTACLES, OUTAGE_FAULTS, UNSETTLED, Retry, Verdict, classify
 from .fingerprint import request_fingerprint
-from .payload import ByteBudget, Payload, PayloadFault, bytes_payload, is_sent_as_url, url_payload
+from .gate import REOPENING_JITTER, Gate
+from .kept_secret import CredentialError, CredentialUnavailable
+from .lane import Lanes, Permit
+from .pacer import FIRST_PAUSE, LONGEST_PAUSE
+from .payload import Payload, PayloadFault, bytes_payload, check_signature, is_sent_as_url, url_payload
 from .request import AnalyzeRequest
 from .settings import CallSettings
-from .uri import ImageRef, scrub
+from .settle import Attempt, Call, Outcome, Stamp, billed_units, utc_now
+from .signatures import has_expired
+from .uri import ImageRef
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
-MAX_DEAD_LETTER_BODY = 64 * 1024
-_BILLED_UNITS_HEADER = "CSP-Billing-Usage"
+WRONG_ENDPOINT_AFTER = 5.0  # seconds of nothing but refusals to connect, from an endpoint that never answered
+FIRST_LIMITER_PAUSE, LONGEST_LIMITER_PAUSE = 0.1, 1.0
 
-Outcome = Analyzed | DeadLetter | Deferred
+Result = Reply | NotSent | NoAnswer
 
 
 class RateLimiter(Protocol):
@@ -34,197 +37,257 @@ class RateLimiter(Protocol):
     def allow(self, hits_added: int = 1) -> bool: ...
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One HTTP request, for the accounts: Unix time at its end, class (`answered` or a fault's name), seconds."""
+class _Target(NamedTuple):
+    """A resource, for a request: its connections, who we are there, and leave to call it."""
 
-    ended_at: float
-    result: str
-    latency: float
-    waited: float
-    bytes_sent: int
-    billed_units: int
-
-
-@dataclass
-class Call:
-    """A call and what it came to."""
-
-    image: ImageRef
-    attempts: list[Attempt] = field(default_factory=list)
-    outcome: Outcome | None = None
-    first_failure: float | None = None
-    failures: int = 0
-    unanswered: int = 0
-    refreshed: bool = False
-    deadline: float = float("inf")
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
+    client: Client
+    credential: Credential
+    permit: Permit
 
 
 class Caller:
-    """Calls the endpoint for one image at a time, from as many threads as like. One per process.
+    """Calls for one image at a time, from as many threads as like.
 
     Args:
-      endpoint: as `check_endpoint` returns it.
+      lanes: of the resources, shared with others who call them.
       request: what is asked of every image.
-      credential: who we are.
+      credentials: who we are, at each resource.
       settings: how calls are made.
       open_file: opens an image that is no URL, for reading bytes.
       run_id: stamped on every outcome.
-      rate_limiter: a limiter shared with other jobs, asked before every attempt.
+      rate_limiter: a limiter shared with other jobs, asked right before every attempt.
+      may_call: whether the run is still ours to spend for, asked before every attempt.
     """
 
     def __init__(
         self,
-        endpoint: str,
+        lanes: Lanes,
         request: AnalyzeRequest,
-        credential: Credential,
+        credentials: Sequence[Credential],
         settings: CallSettings,
         open_file: Callable[[str], BinaryIO],
         run_id: str = "",
         rate_limiter: RateLimiter | None = None,
+        may_call: Callable[[], bool] | None = None,
     ) -> None:
-        self._request, self._credential, self._settings = request, credential, settings
-        self._open_file, self._run_id, self._rate_limiter = open_file, run_id, rate_limiter
-        self._fingerprint = request_fingerprint(request)
-        self._client = Client(endpoint, request, settings.timeouts, settings.max_in_flight)
-        self._budget = ByteBudget(settings.max_bytes_in_flight)
-        self.admission = Admission(settings.max_in_flight, settings.requests_per_second, settings.outage_patience)
+        self._may_call = may_call or (lambda: True)
+        self._admission, self._budget = lanes.admission, lanes.budget
+        self._targets = {
+            lane.gate: _Target(lane.client(request, settings), credential, lane.permit)
+            for lane, credential in zip(lanes.lanes, credentials, strict=True)
+        }
+        self._request, self._settings = request, settings
+        self._open_file, self._rate_limiter = open_file, rate_limiter
+        self._stamp = Stamp(request, request_fingerprint(request), run_id)
 
-    def analyze(self, image: ImageRef) -> Call:
-        """The call of one image, ended."""
+    def analyze(self, image: ImageRef, waiter: Waiter) -> Call:
+        """The call of one image, ended.
+
+        It has no outcome if the waiter gave up meanwhile; nor if it failed for the last time and it is to be seen whose
+        fault that is (`settle`).
+        """
         call = Call(image)
         try:
-            if self.admission.tripped:
-                call.outcome = self._deferred(call)
-            elif is_sent_as_url(image):
-                self._attempt_until_settled(call, url_payload(image))
+            is_url = is_sent_as_url(image)
+            if self._admission.is_closed:
+                call.outcome = self._tripped(call)
+            elif is_url:
+                self._attempt_until_settled(call, url_payload(image), waiter)
             else:
-                self._analyze_bytes(call)
+                self._analyze_bytes(call, waiter)
         except PayloadFault as error:
-            call.outcome = self._dead_letter(call, Verdict(FAULTS[error.fault], str(error)), None)
+            call.outcome = self._stamp.dead_letter(call, Verdict(FAULTS[error.fault], str(error)), None)
         return call
 
-    def close(self) -> None:
-        """Closes the connections."""
-        self._client.close()
+    def settle(self, call: Call, *, at_last: bool) -> None:
+        """Settles a call that failed for the last time: is the image to blame, or the service?
 
-    def _analyze_bytes(self, call: Call) -> None:
+        The image, once others were answered since it failed first (in fair weather: since it was tried first, or the
+        last image of a list could never be to blame); or if it failed like this in an earlier run too. `at_last`, where
+        nothing else is to come, nobody knows, and the image is deferred.
+        """
+        assert call.gate is not None
+        breaker = call.gate.breaker
+        since = call.first_failure if breaker.is_outage else call.first_failing
+        assert since is not None
+        assert call.last_failure is not None
+        verdict, reply = call.last_failure
+        assert verdict.fault is not None
+        failed_before = call.image.failed_before and verdict.fault.name != "unreachable"
+        if failed_before or breaker.answered_since(since):
+            call.outcome = self._stamp.dead_letter(call, verdict, reply, call.gate.endpoint)
+        elif call.gate.tripped:
+            call.outcome = self._stamp.deferred(call, breaker.reason, breaker.detail)
+        elif at_last:
+            reason = UNSETTLED if breaker.answered_since(float("-inf")) else call.obstacle or "outage"
+            billed = "; may have been billed" if call.unanswered else ""
+            call.outcome = self._stamp.deferred(call, reason, f"{verdict.fault.name}: {verdict.message}{billed}")
+
+    def _analyze_bytes(self, call: Call, waiter: Waiter) -> None:
         with self._budget.reserve(self._request.max_image_bytes) as shrink:
             payload = bytes_payload(call.image, self._request, self._open_file)
             shrink(len(payload.body))
-            self._attempt_until_settled(call, payload)
+            self._attempt_until_settled(call, payload, waiter)
 
-    def _attempt_until_settled(self, call: Call, payload: Payload) -> None:
-        while call.outcome is None:
+    def _attempt_until_settled(self, call: Call, payload: Payload, waiter: Waiter) -> None:
+        while not (call.has_ended or waiter.has_given_up):
             waiting_since = time.monotonic()
-            if not self._rate_limiter_allows():
+            # In an outage, one that was only throttled, or refused for its token, is as good a probe as a new one.
+            is_retry = bool(call.attempts) and not (self._admission.is_outage and call.last_failure is None)
+            place = self._admission.enter(call.deadline, retry=is_retry, waiter=waiter, avoided=call.gate)
+            if isinstance(place, Refused):
+                self._refused(call, place)
                 continue
-            refused = self.admission.enter(call.deadline, retry=bool(call.attempts))
-            if refused is Refused.TRIPPED:
-                call.outcome = self._deferred(call)
-            elif refused is Refused.DEADLINE:
-                call.outcome = self._out_of_time(call)
-            else:
-                self._attempt(call, payload, waiting_since)
+            backoff = 0.0
+            with place:
+                if self._may_send(call, place, waiter):
+                    backoff = self._attempt(call, payload, place, waiting_since)
+            if backoff:
+                self._admission.pause(backoff, waiter)
 
-    def _rate_limiter_allows(self) -> bool:
-        """Asks the shared limiter, which may block; one that cannot be asked stops the spending."""
-        if self._rate_limiter is None or self.admission.tripped:
-            return True
-        try:
-            return self._rate_limiter.allow(hits_added=1)
-        except Exception as error:
-            self.admission.trip("rate_limiter", f"it cannot be asked: {type(error).__name__}", leaving=False)
-            return True
+    def _may_send(self, call: Call, place: Place, waiter: Waiter) -> bool:
+        """The last look before the request: whatever took long, or was slept through, may have changed the answer."""
+        if not (self._rate_limiter_allows(call, place, waiter) and self._may_call()):
+            return False
+        since = place.started if self._rate_limiter is None else time.monotonic()
+        return self._targets[place.gate].permit.may_call() and place.is_due(since) and not waiter.has_given_up
 
-    def _attempt(self, call: Call, payload: Payload, waiting_since: float) -> None:
+    def _rate_limiter_allows(self, call: Call, place: Place, waiter: Waiter) -> bool:
+        """Asks the shared limiter, which may block, until it says yes; one that cannot be asked stops the spending."""
+        if self._rate_limiter is None:
+            return True
+        pause = FIRST_LIMITER_PAUSE
+        while not (place.gate.tripped or waiter.has_given_up or time.monotonic() >= call.deadline):
+            try:
+                if self._rate_limiter.allow(hits_added=1):
+                    return True
+            except Exception as error:
+                place.trip("rate_limiter", f"it cannot be asked: {type(error).__name__}")
+                return False
+            self._admission.pause(random.uniform(pause / 2, pause), waiter)
+            pause = min(2 * pause, LONGEST_LIMITER_PAUSE)
+        return False
+
+    def _attempt(self, call: Call, payload: Payload, place: Place, waiting_since: float) -> float:
+        """One attempt; returns the seconds to pause before the next."""
         started = time.monotonic()
-        if not call.attempts:
+        if call.started_at is None:
+            check_signature(call.image)  # again: it has waited for its place
             call.deadline = started + self._settings.call_deadline
-            call.started_at = _utc_now()
+            call.started_at = utc_now()
         try:
-            headers = self._headers(payload)
+            headers = self._headers(payload, place.gate)
+        except CredentialUnavailable as error:
+            return self._without_credential(call, error, place)
         except CredentialError as error:
-            self.admission.trip("unauthorized", str(error))
-            return
-        result = self._post(payload, headers, call.deadline)
+            place.trip("no_credential", str(error))
+            return 0.0
+        result = self._post(place.gate, payload, headers, call.deadline)
         is_served = isinstance(result, Reply) and result.status == 200
         if is_served:  # the next call starts before this answer is read
-            self.admission.answered(started)
+            place.answered()
             time.sleep(0)  # gives up the interpreter to the thread that has the place now
-        call.ended_at = _utc_now()
+        call.ended_at = utc_now()
+        verdict = self._classify(call, result)
+        self._note(call, payload, result, verdict, started, waiting_since)
+        if isinstance(result, Reply) and verdict.fault is None:
+            call.outcome = self._stamp.analyzed(call, result, place.gate.endpoint)
+        elif isinstance(result, Reply) and is_served:
+            call.outcome = self._stamp.dead_letter(call, verdict, result, place.gate.endpoint)
+        else:
+            return self._after_fault(call, verdict, result, place, headers)
+        return 0.0
+
+    def _without_credential(self, call: Call, error: CredentialUnavailable, place: Place) -> float:
+        """Nobody can call just now: an outage that no image is to blame for, and no attempt of any."""
+        wait = error.wait or 0.0
+        if wait > self._settings.max_wait:
+            place.trip("no_credential", f"{error}, for {wait:g} s")
+            return 0.0
+        place.failed(None, f"unreachable: {error}")
+        return min(max(wait, FIRST_BACKOFF), call.deadline - time.monotonic())
+
+    def _post(self, gate: Gate, payload: Payload, headers: Mapping[str, str], ends_at: float) -> Result:
+        try:
+            return self._targets[gate].client.post(payload.body, headers, ends_at)
+        except (NotSent, NoAnswer) as error:
+            return error
+
+    def _classify(self, call: Call, result: Result) -> Verdict:
+        assert call.ended_at is not None
         verdict = classify(
             result,
             custom_model=bool(self._request.model_name),
             max_wait=self._settings.max_wait,
             now=call.ended_at.timestamp(),
         )
-        self._note(call, payload, result, verdict, started, waiting_since)
-        if verdict.fault is not None:
-            verdict = verdict._replace(message=scrub(verdict.message, call.image.uri))
-        if isinstance(result, Reply) and verdict.fault is None:
-            call.outcome = self._analyzed(call, result)
-        elif is_served:
-            call.outcome = self._dead_letter(call, verdict, result)
-        else:
-            self._after_fault(call, verdict, result, started)
+        if verdict.fault is FAULTS["rejected_image"] and has_expired(call.image.uri, call.ended_at.timestamp()):
+            verdict = verdict._replace(fault=FAULTS["expired_url"])
+        return verdict.scrubbed(call.image.uri) if verdict.fault else verdict
 
-    def _post(self, payload: Payload, headers: Mapping[str, str], ends_at: float) -> Reply | NotSent | NoAnswer:
-        try:
-            return self._client.post(payload.body, headers, ends_at)
-        except (NotSent, NoAnswer) as error:
-            return error
-
-    def _after_fault(self, call: Call, verdict: Verdict, result: Any, started: float) -> None:
-        """Tells the process what it learned, then settles the call or leaves it to go on."""
+    def _after_fault(
+        self, call: Call, verdict: Verdict, result: Result, place: Place, headers: Mapping[str, str]
+    ) -> float:
+        """Tells the process what it learned, then settles the call, or returns the pause before its next attempt."""
         fault = verdict.fault
         assert fault is not None
         if fault.name in OUTAGE_FAULTS:
-            outage = self.admission.failed(started, call.first_failure, f"{fault.name}: {verdict.message}")
-            call.first_failure = call.first_failure or time.monotonic()
-            self._after_failure(call, verdict, result, outage)
-        elif fault.retry is Retry.WAIT:
-            self.admission.throttled(started, verdict.wait)
-        elif fault.name == "unauthorized" and not call.refreshed and self._credential.refresh():
-            call.refreshed = True
-            self.admission.answered(started)
+            return self._after_failure(call, verdict, result, place)
+        if fault.retry is Retry.WAIT:
+            place.throttled(verdict.wait)
+            return self._wait_of_refusal(call, verdict.wait)
+        if fault.name == "unauthorized" and self._may_renew(call, place.gate, headers):
+            call.refreshed.append(place.gate)
+            place.answered()
         elif fault.systemic:
-            self.admission.trip(fault.name, verdict.message)
+            place.trip(fault.name, verdict.message)
         else:
-            self.admission.answered(started)
-            call.outcome = self._dead_letter(call, verdict, result)
+            place.answered()
+            reply = result if isinstance(result, Reply) else None
+            call.outcome = self._stamp.dead_letter(call, verdict, reply, place.gate.endpoint)
+        return 0.0
 
-    def _after_failure(self, call: Call, verdict: Verdict, result: Any, outage: bool) -> None:
+    def _may_renew(self, call: Call, gate: Gate, headers: Mapping[str, str]) -> bool:
+        """Whether a token was refused that can be had anew, for the first time."""
+        return gate not in call.refreshed and self._targets[gate].credential.refused(headers)
+
+    def _wait_of_refusal(self, call: Call, wait: float | None) -> float:
+        """What the service asked for, for this image; it named nothing: longer each time. All within the deadline."""
+        if wait is None:
+            refusals = sum(attempt.result == "throttled" for attempt in call.attempts)
+            wait = min(FIRST_PAUSE * 2 ** (refusals - 1), LONGEST_PAUSE)
+        return min(wait * random.uniform(1, 1 + REOPENING_JITTER), call.deadline - time.monotonic())
+
+    def _after_failure(self, call: Call, verdict: Verdict, result: Result, place: Place) -> float:
         assert verdict.fault is not None
+        place.failed(call.first_failure, f"{verdict.fault.name}: {verdict.message}")
+        call.gate = place.gate
+        call.obstacle = OBSTACLES.get(result.kind) if isinstance(result, NotSent) else None
+        if call.obstacle and _is_wrong_endpoint(call.obstacle, place.gate):
+            place.trip(call.obstacle, verdict.message)
+            return 0.0
+        call.first_failing = call.first_failing or place.started
+        call.first_failure = call.first_failure or time.monotonic()
+        call.last_failure = verdict, result if isinstance(result, Reply) else None
         if verdict.fault.retry is Retry.AMBIGUOUS:
             call.unanswered += 1
-            settled = call.unanswered > self._settings.ambiguous_retries
+            is_spent = call.unanswered > self._settings.ambiguous_retries
         else:
-            call.failures += 0 if outage else 1
-            settled = call.failures >= self._settings.max_attempts
+            call.failures += 1
+            is_spent = call.failures >= self._settings.max_attempts
         backoff = random.uniform(0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**call.failures))
-        if settled or (not outage and time.monotonic() + backoff >= call.deadline):
-            call.outcome = self._dead_letter(call, verdict, result)
-        elif not outage:
-            self.admission.pause(backoff)
+        call.has_failed = is_spent or time.monotonic() + backoff >= call.deadline
+        return 0.0 if place.gate.breaker.is_outage else backoff
 
-    def _headers(self, payload: Payload) -> dict[str, str]:
+    def _headers(self, payload: Payload, gate: Gate) -> dict[str, str]:
         return {
             "Content-Type": payload.content_type,
             "x-ms-client-request-id": str(uuid.uuid4()),
-            **self._credential.headers(),
+            **self._targets[gate].credential.headers(),
         }
 
     def _note(
-        self,
-        call: Call,
-        payload: Payload,
-        result: Any,
-        verdict: Verdict,
-        started: float,
-        waiting_since: float,
+        self, call: Call, payload: Payload, result: Result, verdict: Verdict, started: float, waiting_since: float
     ) -> None:
         call.attempts.append(
             Attempt(
@@ -233,87 +296,30 @@ class Caller:
                 latency=time.monotonic() - started,
                 waited=started - waiting_since,
                 bytes_sent=len(payload.body),
-                billed_units=_billed_units(result) or 0,
+                billed_units=billed_units(result) or 0,
             )
         )
 
-    def _analyzed(self, call: Call, reply: Reply) -> Analyzed:
-        return Analyzed(
-            image_id=call.image.image_id,
-            image_uri=call.image.image_uri,
-            fingerprint=self._fingerprint,
-            run_id=self._run_id,
-            api_version=self._request.api_version,
-            features=self._request.features,
-            model_name=self._request.model_name or None,
-            body=reply.body.decode("utf-8"),
-            request_id=_request_id(reply),
-            region=reply.headers.get("x-ms-region"),
-            billed_units=_billed_units(reply),
-            latency_ms=round(call.attempts[-1].latency * 1000, 3),
-            attempts=len(call.attempts),
-            maybe_billed=call.unanswered > 0,
-            bytes_sent=call.attempts[-1].bytes_sent,
-            redrive_count=call.image.redrive_count,
-            analyzed_at=call.ended_at or _utc_now(),
-        )
+    def _refused(self, call: Call, why: Refused) -> None:
+        if why is Refused.TRIPPED:
+            call.outcome = self._tripped(call)
+        elif why is Refused.TAIL:
+            call.has_failed = call.last_failure is not None
+        elif why is Refused.DEADLINE:
+            last = call.attempts[-1].result if call.attempts else "unreachable"
+            reason = "throttled" if last == "throttled" else "outage"
+            detail = f"no answer within the call's deadline of {self._settings.call_deadline:g} s; last: {last}"
+            call.outcome = self._stamp.deferred(call, reason, detail)
 
-    def _dead_letter(self, call: Call, verdict: Verdict, result: Any) -> DeadLetter:
-        fault = verdict.fault
-        assert fault is not None
-        reply = result if isinstance(result, Reply) else None
-        first_us = call.image.first_attempt_us
-        first = datetime.fromtimestamp(first_us / 1e6, timezone.utc) if first_us is not None else call.started_at
-        return DeadLetter(
-            image_id=call.image.image_id,
-            image_uri=call.image.image_uri,
-            fault_class=fault.name,
-            http_status=reply.status if reply else None,
-            code=verdict.code,
-            inner_code=verdict.inner_code,
-            message=verdict.message,
-            retryable=fault.retryable,
-            maybe_billed=call.unanswered > 0,
-            attempts=len(call.attempts),
-            first_attempt_at=first,
-            last_attempt_at=call.ended_at,
-            request_id=_request_id(reply),
-            region=reply.headers.get("x-ms-region") if reply else None,
-            billed_units=sum(attempt.billed_units for attempt in call.attempts) or None,
-            fingerprint=self._fingerprint,
-            redrive_count=call.image.redrive_count,
-            body=scrub(reply.body[:MAX_DEAD_LETTER_BODY].decode("utf-8", "replace"), call.image.uri) if reply else None,
-            run_id=self._run_id,
-        )
-
-    def _deferred(self, call: Call, reason: str = "", detail: str = "") -> Deferred:
-        breaker = self.admission.breaker
-        return Deferred(
-            image_id=call.image.image_id,
-            image_uri=call.image.image_uri,
-            reason=reason or breaker.reason,
-            detail=detail or breaker.detail,
-            fingerprint=self._fingerprint,
-            run_id=self._run_id,
-        )
-
-    def _out_of_time(self, call: Call) -> Deferred:
-        seconds = f"{self._settings.call_deadline:g} s"
-        last = call.attempts[-1].result
-        reason = "throttled" if last == "throttled" else "outage"
-        return self._deferred(call, reason, f"no answer within the call's deadline of {seconds}; last: {last}")
+    def _tripped(self, call: Call) -> Outcome:
+        return self._stamp.deferred(call, *self._admission.why_closed())
 
 
-def _utc_now() -> datetime:
-    return datetime.now(timezone.utc)
+def _is_wrong_endpoint(obstacle: str, gate: Gate) -> bool:
+    """Whether waiting would not help.
 
-
-def _request_id(reply: Reply | None) -> str | None:
-    return (reply.headers.get("apim-request-id") or reply.headers.get("request-id")) if reply else None
-
-
-def _billed_units(result: object) -> int | None:
-    """Transactions in `CSP-Billing-Usage: CognitiveServices.ComputerVision.Transaction=1`."""
-    header = result.headers.get(_BILLED_UNITS_HEADER) if isinstance(result, Reply) else None
-    numbers = [part.rpartition("=")[2].strip() for part in header.split(",")] if header else []
-    return sum(int(number) for number in numbers if number.isdigit()) if numbers else None
+    It never does for a certificate that is refused, or where one side only speaks TLS. A name, a port or a proxy
+    may come back, but hardly those of an endpoint that has never answered.
+    """
+    silent_for = gate.breaker.silent_for(time.monotonic())
+    return obstacle in LASTING_OBSTACLES or silent_for >= WRONG_ENDPOINT_AFTER

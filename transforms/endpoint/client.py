@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Mapping
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from enum import Enum
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.utils import get_environ_proxies
 
+from .address import PATH
 from .deadline import BoundedAdapter, exchange
-from .errors import ConfigurationError
+from .errors import check_positive, check_type
 from .request import AnalyzeRequest
+from .tls import speaks_tls, tls_context
 
-PATH = "/computervision/imageanalysis:analyze"
+MAX_SECONDS = 1e6  # of any time-out: 11 days
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds: to connect, for one read, and for the whole exchange."""
+    """Seconds: to connect, without a byte to or fro, and from the request's last byte to the reply's."""
 
     connect: float = 10.0
     read: float = 30.0
@@ -32,12 +36,9 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         for name in ("connect", "read", "total"):
-            if not getattr(self, name) > 0:
-                raise ConfigurationError(
-                    f"{name} time-out {getattr(self, name)!r}",
-                    "it is a number of seconds above 0",
-                    f"for example {getattr(Timeouts, name)}",
-                )
+            example = f"for example {getattr(Timeouts, name)}"
+            check_type(f"{name} time-out", getattr(self, name), (int, float), example)
+            check_positive(f"{name} time-out", getattr(self, name), MAX_SECONDS, example)
 
 
 @dataclass(frozen=True)
@@ -49,40 +50,27 @@ class Reply:
     body: bytes
 
 
+class Obstacle(Enum):
+    """What kept a request from getting through."""
+
+    NAME = "name"  # the host's name does not resolve
+    CERTIFICATE = "certificate"  # the endpoint's certificate is not trusted, or is another host's
+    REFUSED = "refused"  # nobody listens there
+    SCHEME = "scheme"  # who listens there speaks no TLS, or TLS only, and we do otherwise
+    PROXY = "proxy"  # the proxy cannot be reached, or did not connect us
+    OTHER = "other"  # time-outs, resets, networks that cannot be reached
+
+
 class NotSent(Exception):
-    """No connection stood: nothing was sent, so nothing can have been billed."""
+    """The request did not get out whole, so nothing can have been billed. `kind` says why."""
+
+    def __init__(self, message: str, kind: Obstacle = Obstacle.OTHER) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class NoAnswer(Exception):
-    """Something was sent and no complete reply came back: it may have been billed."""
-
-
-def check_endpoint(endpoint: str, allow_insecure: bool = False) -> str:
-    """The endpoint without a trailing slash.
-
-    Raises:
-      ConfigurationError: it is no http(s) URL of a host alone, or would send the key in the clear.
-    """
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(
-            f"endpoint {endpoint!r}",
-            "it is the URL of your Azure AI Vision resource",
-            "set --endpoint or VISION_ENDPOINT, for example https://NAME.cognitiveservices.azure.com",
-        )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigurationError(
-            f"endpoint {parts.scheme}://{parts.hostname}…",
-            "it may hold a scheme, host and path only",
-            "drop the rest",
-        )
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not allow_insecure:
-        raise ConfigurationError(
-            f"endpoint {endpoint!r}",
-            "over plain http the key could be read on the way",
-            "use https, or --allow_insecure_endpoint where you trust the network",
-        )
-    return endpoint.rstrip("/")
+    """The request got out and no complete reply came back: it may have been billed."""
 
 
 class Client:
@@ -99,15 +87,16 @@ class Client:
         self._timeouts = timeouts
         self._session = requests.Session()
         self._session.trust_env = False  # no credentials of a .netrc
-        adapter = BoundedAdapter(pool_maxsize=connections)
+        adapter = BoundedAdapter(connections, tls_context() if endpoint.startswith("https") else None)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
-        # What `requests` works out for every call is the same for all of ours: proxies, certificates, pool, target.
+        # What `requests` works out for every call is the same for all of ours: proxies, pool, target.
         prepared = self._session.prepare_request(requests.Request("POST", endpoint + PATH, params=request.query()))
         proxies = get_environ_proxies(prepared.url or "")
-        certificates = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-        self._pool = adapter.get_connection_with_tls_context(prepared, certificates, proxies=proxies)
+        self._pool = adapter.get_connection_with_tls_context(prepared, True, proxies=proxies)
         self._target = adapter.request_url(prepared, proxies)
+        self._address = urlsplit(endpoint).netloc
+        self._may_be_tls = endpoint.startswith("http:") and self._target.startswith("/")  # not yet known to be plain
         self._headers = {
             **self._session.headers,
             "Accept": "application/json",
@@ -123,10 +112,10 @@ class Client:
           ends_at: `time.monotonic()` at which the exchange ends at the latest.
 
         Raises:
-          NotSent: no connection could be made.
+          NotSent: the request did not get out whole, and no reply came instead.
           NoAnswer: the reply did not come, or not whole.
         """
-        exchange.begin(min(ends_at, time.monotonic() + self._timeouts.total), self._timeouts.read)
+        exchange.begin(ends_at, self._timeouts.connect, self._timeouts.read, self._timeouts.total)
         try:
             response = self._pool.urlopen(
                 "POST",
@@ -136,18 +125,27 @@ class Client:
                 retries=False,
                 redirect=False,
                 assert_same_host=False,  # a proxy is another one than the target names
-                timeout=urllib3.Timeout(
-                    connect=min(self._timeouts.connect, exchange.time_for_one_read()), read=self._timeouts.read
-                ),
+                timeout=urllib3.Timeout(connect=exchange.time_for_one_step(), read=self._timeouts.read),
                 preload_content=False,
             )
-            try:
+            self._may_be_tls = False
+            with closing(response):  # with its connection, unless that went back to the pool at the reply's end
                 return Reply(response.status, response.headers, _read(response))
-            finally:
-                response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            kind = NoAnswer if exchange.sent else NotSent
-            raise kind(_reason(error)) from None
+            if self._is_met_by_tls(error):
+                raise NotSent(f"{self._address} speaks TLS only", Obstacle.SCHEME) from None
+            if exchange.sent:
+                raise NoAnswer(_reason(error)) from None
+            kind = _obstacle(error)
+            what = f"{self._address} speaks no TLS: " if kind is Obstacle.SCHEME else ""
+            raise NotSent(what + _reason(error), kind) from None
+
+    def _is_met_by_tls(self, error: Exception) -> bool:
+        """Whether a plain request met a port for TLS, where it is no request at all; looked at once."""
+        if not self._may_be_tls or not any(isinstance(cause, _NO_HTTP) for cause in _causes(error)):
+            return False
+        self._may_be_tls = speaks_tls(self._pool.host, self._pool.port or 80)
+        return self._may_be_tls
 
     def close(self) -> None:
         """Closes the connections."""
@@ -166,12 +164,40 @@ def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
 
 def _reason(error: BaseException) -> str:
     """The innermost cause in a few words: no URL, no object addresses."""
-    while inner := (getattr(error, "reason", None) or error.__cause__ or _first_exception(error)):
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
-    text = str(error).rpartition(">: ")[2] or type(error).__name__
+    *_, error = _causes(error)
+    text = " ".join(str(error).rpartition(">: ")[2].split()) or type(error).__name__
     return f"{type(error).__name__}: {text}"[:300]
+
+
+_OBSTACLES: tuple[tuple[type[BaseException], Obstacle], ...] = (
+    (urllib3.exceptions.ProxyError, Obstacle.PROXY),
+    (socket.gaierror, Obstacle.NAME),
+    (ssl.SSLCertVerificationError, Obstacle.CERTIFICATE),
+    (ConnectionRefusedError, Obstacle.REFUSED),
+)
+
+
+# What OpenSSL says of bytes that are not TLS, by version.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
+_NO_HTTP = (http.client.BadStatusLine, ConnectionResetError)  # also what is closed without a word
+
+
+def _obstacle(error: BaseException) -> Obstacle:
+    """By the outermost cause that tells: a proxy's name that does not resolve is the proxy's matter."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+            return Obstacle.SCHEME
+        for known, kind in _OBSTACLES:
+            if isinstance(cause, known):
+                return kind
+    return Obstacle.OTHER
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception, its cause, the cause of that: in each of the forms in which libraries keep one."""
+    while isinstance(error, BaseException):
+        yield error
+        error = getattr(error, "reason", None) or error.__cause__ or _first_exception(error)
 
 
 def _first_exception(error: BaseException) -> BaseException | None:

@@ -6,119 +6,247 @@ Every class here is picklable and holds no secret until the first call on a work
 from __future__ import annotations
 
 import os
-import threading
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from time import monotonic, time
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from time import time
+from typing import Any, ClassVar
 
-import requests
-
+from .address import check_endpoint
+from .client import Reply
 from .errors import ConfigurationError
+from .headers import why_no_header
+from .kept_secret import CredentialError, CredentialUnavailable, KeptSecret
+from .retry_after import wait_asked_for
+from .secret_services import (
+    ANSWER_SECONDS,
+    MAX_TOKEN_BYTES,
+    is_refused_certificate,
+    is_unknown_host,
+    may_pass,
+    post_for_token,
+    status_may_pass,
+    within,
+)
 
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
 ISSUED_TOKEN_SECONDS = 8 * 60  # of the ten minutes that an issued token is valid
-_EXPIRY_MARGIN = 120
-
-
-class CredentialError(Exception):
-    """The secret could not be had on this machine; the message says where it was looked for, never the secret."""
+FETCH_SECONDS = 60.0  # for all that it takes to get a secret
+_EXPIRY_MARGIN = 120.0
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
+_IMDS_PASSING = (404, 410)  # what the metadata service of a virtual machine says while it is being updated
+_NO_ENTRA, _INSTALL_ENTRA = "azure-identity is not installed", "pip install 'image-analysis-beam[entra]'"
 
 
 class Credential(ABC):
-    """A source of the headers that authenticate a call."""
-
-    def __init__(self) -> None:
-        self._forget()
+    """A source of the headers that authenticate a call. One object serves all threads of a process."""
 
     @abstractmethod
     def headers(self) -> dict[str, str]:
         """The headers of one call.
 
         Raises:
+          CredentialUnavailable: there is no secret to be had just now.
           CredentialError: there is no secret to be had.
         """
 
-    def refresh(self) -> bool:
-        """Called after a 401: drops what could have expired; whether another try makes sense."""
+    def refused(self, headers: Mapping[str, str]) -> bool:
+        """Told the headers of a call that was refused as unauthorized; whether there are others to try."""
         return False
 
-    def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._secret: str | None = None
-        self._valid_until = 0.0
 
-    def _cached(self, fetch: Callable[[], tuple[str, float]]) -> str:
-        with self._lock:
-            if self._secret is None or monotonic() >= self._valid_until:
-                self._secret, valid_for = fetch()
-                self._valid_until = monotonic() + valid_for
-            return self._secret
-
-    def __getstate__(self) -> dict[str, Any]:
-        hidden = ("_lock", "_secret", "_valid_until")
-        return {name: value for name, value in self.__dict__.items() if name not in hidden}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._forget()
-
-    def __repr__(self) -> str:
-        names = ", ".join(f"{name.lstrip('_')}={value!r}" for name, value in self.__getstate__().items())
-        return f"{type(self).__name__}({names})"
-
-
+@dataclass(frozen=True)
 class EnvironmentKey(Credential):
-    """A resource key in an environment variable of the worker."""
+    """A resource key in an environment variable of the worker.
 
-    def __init__(self, variable: str = "VISION_KEY") -> None:
-        super().__init__()
-        self._variable = variable
+    Raises:
+      ConfigurationError: the variable is set here, to what cannot be a header.
+    """
+
+    variable: str = "VISION_KEY"
+
+    def __post_init__(self) -> None:
+        if self.variable in os.environ and (why := why_no_header(self._text())):
+            raise ConfigurationError(
+                f"the key in the environment variable {self.variable}",
+                f"it travels in an HTTP header, and {why}",
+                f"export {self.variable} again, with the key alone: no typographic quotes, no line breaks",
+            )
 
     def headers(self) -> dict[str, str]:
-        return {KEY_HEADER: self.key()}
+        if not (key := self._text()):
+            raise CredentialError(f"no key in the environment variable {self.variable}")
+        return {KEY_HEADER: _fit_for_header(key, f"the key in the environment variable {self.variable}")}
 
-    def key(self) -> str:
-        key = os.environ.get(self._variable, "").strip()
-        if not key:
-            raise CredentialError(f"no key in the environment variable {self._variable}")
-        return key
+    def _text(self) -> str:
+        return os.environ.get(self.variable, "").strip()
 
 
-class SecretManagerKey(Credential):
-    """A resource key in Google Secret Manager, read on the worker with the job's service account.
+@dataclass(frozen=True)
+class _Fetched(Credential):
+    """A secret that somebody gives, kept while it is good; the value of one header."""
+
+    _header: ClassVar[str]
+    _kept: KeptSecret = field(default_factory=KeptSecret, init=False, repr=False, compare=False)
+
+    def headers(self) -> dict[str, str]:
+        return {self._header: self._kept.get(self._fetch_in_time)}
+
+    def refused(self, headers: Mapping[str, str]) -> bool:
+        return self._kept.has_another(headers.get(self._header, ""), self._fetch_in_time)
+
+    def _fetch_in_time(self) -> tuple[str, float]:
+        try:
+            return within(FETCH_SECONDS, self._fetch)
+        except TimeoutError:
+            raise CredentialUnavailable(f"{self!r} gave no secret within {FETCH_SECONDS:g} s") from None
+
+    @abstractmethod
+    def _fetch(self) -> tuple[str, float]:
+        """The header's new value, and for how many seconds it may be used."""
+
+
+@dataclass(frozen=True)
+class SecretManagerKey(_Fetched):
+    """A resource key in Google Secret Manager, read on the worker with the job's service account; again after a 401.
 
     Args:
       name: `projects/PROJECT/secrets/SECRET/versions/VERSION`.
-      client_options: of `SecretManagerServiceClient`, for tests and private endpoints.
+      client: makes the `SecretManagerServiceClient`, for tests and private endpoints.
     """
 
-    def __init__(self, name: str, client: Callable[[], Any] | None = None) -> None:
-        super().__init__()
-        parts = name.split("/")
+    name: str
+    client: Callable[[], Any] | None = field(default=None, repr=False)
+    _header = KEY_HEADER
+
+    def __post_init__(self) -> None:
+        parts = self.name.split("/")
         if len(parts) != 6 or parts[::2] != ["projects", "secrets", "versions"] or not all(parts):
             raise ConfigurationError(
-                f"key secret {name!r}",
+                f"key secret {self.name!r}",
                 "it is the resource name of a secret version",
                 "use projects/PROJECT/secrets/SECRET/versions/latest",
             )
-        self._name = name
-        self._client = client
-
-    def headers(self) -> dict[str, str]:
-        return {KEY_HEADER: self.key()}
-
-    def key(self) -> str:
-        return self._cached(self._fetch)
 
     def _fetch(self) -> tuple[str, float]:
         try:
-            client = self._client() if self._client else _secret_manager()
-            payload = client.access_secret_version(name=self._name).payload
+            client = self.client() if self.client else _secret_manager()
+            # Without the client's own retries: they would keep from us for a minute that it is away.
+            version = client.access_secret_version(name=self.name, retry=None, timeout=ANSWER_SECONDS)
         except Exception as error:
-            raise CredentialError(f"secret {self._name} cannot be read: {type(error).__name__}") from None
-        return payload.data.decode().strip(), float("inf")
+            kind = CredentialUnavailable if may_pass(error) else CredentialError
+            raise kind(f"secret {self.name} cannot be read: {type(error).__name__}") from None
+        key = version.payload.data.decode("utf-8", "replace").strip()
+        return _fit_for_header(key, f"secret {self.name}"), float("inf")
+
+
+@dataclass(frozen=True)
+class IssuedToken(_Fetched):
+    """A short-lived token that the resource's region gives for a key (`issueToken`), renewed at eight minutes.
+
+    Args:
+      key: where the key is.
+      issuer: for example `https://westus.api.cognitive.microsoft.com`.
+      allow_insecure_endpoint: lets the key go to the issuer over plain http.
+    """
+
+    key: Credential
+    issuer: str
+    allow_insecure_endpoint: bool = False
+    _header = "Authorization"
+
+    def __post_init__(self) -> None:
+        try:
+            check_endpoint(self.issuer, self.allow_insecure_endpoint)
+        except ConfigurationError as error:
+            raise ConfigurationError("token issuer", str(error), "it is set by --token_issuer") from None
+
+    def _fetch(self) -> tuple[str, float]:
+        url = f"{self.issuer.rstrip('/')}/sts/v1.0/issueToken"
+        key = self.key.headers()
+        reply = self._ask(url, key)
+        if reply.status in (401, 403) and self.key.refused(key):
+            reply = self._ask(url, self.key.headers())
+        if reply.status == 200:
+            return _bearer(reply.body.decode("ascii", "replace"), url), ISSUED_TOKEN_SECONDS
+        why = f"{url} gave no token: HTTP {reply.status}"
+        if status_may_pass(reply.status):
+            message = reply.body.decode("utf-8", "replace")
+            raise CredentialUnavailable(why, wait_asked_for(reply.headers, message, time()))
+        raise CredentialError(why)
+
+    def _ask(self, url: str, key: Mapping[str, str]) -> Reply:
+        try:
+            return post_for_token(url, {**key, "Content-Type": "application/x-www-form-urlencoded"})
+        except OSError as error:  # all that `requests` raises, and a file of certificates that is not there
+            # Before the first token, a name that nobody knows is a misspelt one.
+            lasts = not may_pass(error) or (is_unknown_host(error) and not self._kept.was_had)
+            kind = CredentialError if lasts else CredentialUnavailable
+            raise kind(f"{url} gave no token: {_in_words(error)}") from None
+
+
+@dataclass(frozen=True)
+class EntraToken(_Fetched):
+    """A Microsoft Entra token through azure-identity (extra `entra`): environment, workload or managed identity.
+
+    Args:
+      token_credential: makes the azure-identity credential; `DefaultAzureCredential` if left out.
+    """
+
+    token_credential: Callable[[], Any] | None = field(default=None, repr=False)
+    _header = "Authorization"
+
+    def _fetch(self) -> tuple[str, float]:
+        replies: list[Any] = []
+        try:
+            credential = self.token_credential() if self.token_credential else _default_azure_credential(replies)
+            token = credential.get_token(ENTRA_SCOPE)
+        except CredentialError:
+            raise
+        except Exception as error:
+            raise self._failure(error, replies[-1].http_response if replies else None) from None
+        left = max(0.0, token.expires_on - time())
+        return _bearer(token.token, "Entra"), left - min(_EXPIRY_MARGIN, left / 2)
+
+    def _failure(self, error: Exception, reply: Any) -> CredentialError:
+        """By the last reply, which azure-identity's exceptions do not tell; a failure without one may pass if there was
+        a token before, for then there is an identity here."""
+        why = f"Entra gave no token: {type(error).__name__}"
+        if reply is not None and reply.status_code >= 400:
+            why += f", HTTP {reply.status_code}"
+            passes = status_may_pass(reply.status_code) or reply.status_code in _IMDS_PASSING
+            wait = wait_asked_for(reply.headers, "", time())
+        else:
+            passes, wait = may_pass(error) or self._kept.was_had, None
+        return CredentialUnavailable(why, wait) if passes else CredentialError(why)
+
+
+def check_entra_is_installed() -> None:
+    """For jobs that call from this machine.
+
+    Raises:
+      ConfigurationError: azure-identity is not installed here.
+    """
+    try:
+        found = find_spec("azure.identity")
+    except ModuleNotFoundError:  # no `azure` at all
+        found = None
+    if found is None:
+        raise ConfigurationError("Microsoft Entra", _NO_ENTRA, _INSTALL_ENTRA)
+
+
+def _default_azure_credential(replies: list[Any]) -> Any:
+    """Without retries of its own, which would sleep as long as they are told; `replies` gets what came back."""
+    try:
+        from azure.identity import DefaultAzureCredential
+    except ImportError:
+        raise CredentialError(f"Entra gave no token: {_NO_ENTRA}; {_INSTALL_ENTRA}") from None
+    return DefaultAzureCredential(
+        raw_response_hook=replies.append, retry_total=0, connection_timeout=ANSWER_SECONDS, read_timeout=ANSWER_SECONDS
+    )
 
 
 def _secret_manager() -> Any:
@@ -127,64 +255,20 @@ def _secret_manager() -> Any:
     return secretmanager.SecretManagerServiceClient()
 
 
-class _Token(Credential):
-    """A bearer token that is kept while it is valid."""
-
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._cached(self._fetch)}"}
-
-    def refresh(self) -> bool:
-        with self._lock:
-            self._secret = None
-        return True
-
-    @abstractmethod
-    def _fetch(self) -> tuple[str, float]:
-        """A new token, and how many seconds it may be used."""
+def _bearer(token: str, giver: str) -> str:
+    """The header's value with the token that was given; a proxy's page, for one, is none."""
+    if len(token) > MAX_TOKEN_BYTES or not _TOKEN.fullmatch(token.strip()):
+        raise CredentialError(f"{giver} gave no token: what came is none; does a proxy stand in between?")
+    return f"Bearer {token.strip()}"
 
 
-class IssuedToken(_Token):
-    """A short-lived token that the resource's region gives for a key (`issueToken`), renewed at eight minutes.
-
-    Args:
-      key: where the key is.
-      issuer: for example `https://westus.api.cognitive.microsoft.com`.
-    """
-
-    def __init__(self, key: EnvironmentKey | SecretManagerKey, issuer: str) -> None:
-        super().__init__()
-        self._key = key
-        self._issuer = issuer.rstrip("/")
-
-    def _fetch(self) -> tuple[str, float]:
-        url = f"{self._issuer}/sts/v1.0/issueToken"
-        headers = {KEY_HEADER: self._key.key(), "Content-Type": "application/x-www-form-urlencoded"}
-        try:
-            reply = requests.post(url, headers=headers, data=b"", timeout=(10, 30), allow_redirects=False)
-        except requests.RequestException as error:
-            raise CredentialError(f"{url} gave no token: {type(error).__name__}") from None
-        if reply.status_code != 200:
-            raise CredentialError(f"{url} gave no token: HTTP {reply.status_code}")
-        return reply.text, ISSUED_TOKEN_SECONDS
+def _fit_for_header(key: str, what: str) -> str:
+    if why := why_no_header(key):
+        raise CredentialError(f"{what} cannot travel in an HTTP header: {why}")
+    return key
 
 
-class EntraToken(_Token):
-    """A Microsoft Entra token through azure-identity (extra `entra`): environment, workload or managed identity."""
-
-    def __init__(self, token_credential: Callable[[], Any] | None = None) -> None:
-        super().__init__()
-        self._token_credential = token_credential
-
-    def _fetch(self) -> tuple[str, float]:
-        try:
-            credential = self._token_credential() if self._token_credential else _default_azure_credential()
-            token = credential.get_token(ENTRA_SCOPE)
-        except Exception as error:
-            raise CredentialError(f"Entra gave no token: {type(error).__name__}") from None
-        return token.token, max(0.0, token.expires_on - time() - _EXPIRY_MARGIN)
-
-
-def _default_azure_credential() -> Any:
-    from azure.identity import DefaultAzureCredential
-
-    return DefaultAzureCredential()
+def _in_words(error: Exception) -> str:
+    if is_refused_certificate(error):
+        return "its certificate is not trusted (REQUESTS_CA_BUNDLE names the ones that are)"
+    return "no machine has this name" if is_unknown_host(error) else type(error).__name__

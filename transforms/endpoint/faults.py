@@ -11,9 +11,12 @@ import json
 import re
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from .client import NoAnswer, NotSent, Reply
+from ...schemas import answer_problem
+from .client import NoAnswer, NotSent, Obstacle, Reply
+from .redaction import scrub
 from .retry_after import wait_asked_for
 
 
@@ -50,11 +53,19 @@ FAULTS = _table(
     # name, what happened, in this run, systemic, in a later run, what to do
     Fault(
         "invalid_uri",
-        "the URI is malformed, or its scheme is not supported",
+        "the URI is malformed, its scheme is not supported, or there is none where the list should have one",
         Retry.NEVER,
         False,
         False,
         "correct the URI in the list",
+    ),
+    Fault(
+        "expired_url",
+        "the signature of the URL has expired; seen before the call, or when the service refused the image",
+        Retry.NEVER,
+        False,
+        True,
+        "list the image again with a fresh signature",
     ),
     Fault(
         "unreadable_image",
@@ -97,6 +108,54 @@ FAULTS = _table(
         "check VISION_KEY and that it belongs to the --endpoint",
     ),
     Fault(
+        "no_credential",
+        "the key or token cannot be had",
+        Retry.NEVER,
+        True,
+        False,
+        "see what it says of the key, secret or token",
+    ),
+    Fault(
+        "unknown_host",
+        "the name of an endpoint that never answered does not resolve",
+        Retry.NEVER,
+        True,
+        True,
+        "check the spelling of --endpoint, and the name server of this machine",
+    ),
+    Fault(
+        "untrusted_certificate",
+        "the endpoint's certificate is refused",
+        Retry.NEVER,
+        True,
+        True,
+        "check the host of --endpoint; behind a proxy that opens TLS, set REQUESTS_CA_BUNDLE to its certificates",
+    ),
+    Fault(
+        "wrong_scheme",
+        "https to a port that speaks no TLS, or http to one that speaks nothing else",
+        Retry.NEVER,
+        True,
+        True,
+        "check the scheme (https or http) and the port of --endpoint",
+    ),
+    Fault(
+        "connection_refused",
+        "nobody listens at an endpoint that never answered",
+        Retry.NEVER,
+        True,
+        True,
+        "check the host and port of --endpoint, and the firewall",
+    ),
+    Fault(
+        "no_proxy",
+        "the proxy to an endpoint that never answered does not connect us",
+        Retry.NEVER,
+        True,
+        True,
+        "check HTTPS_PROXY and NO_PROXY, and that the proxy allows the host of --endpoint",
+    ),
+    Fault(
         "unknown_model",
         "404 with a custom model",
         Retry.NEVER,
@@ -106,11 +165,11 @@ FAULTS = _table(
     ),
     Fault(
         "unknown_endpoint",
-        "404 with features, or a redirect",
+        "404 with features, 405, or a status that the service does not give: a redirect, 101, 999",
         Retry.NEVER,
         True,
         False,
-        "check the host of --endpoint",
+        "check the host of --endpoint, and its path: a resource has none, a gateway may",
     ),
     Fault(
         "retired_version",
@@ -146,7 +205,7 @@ FAULTS = _table(
     ),
     Fault(
         "unreachable",
-        "no connection: refused, DNS, TLS; nothing was sent",
+        "no connection (refused, DNS, TLS), or the request did not get out whole; not billed",
         Retry.BACKOFF,
         False,
         True,
@@ -172,18 +231,36 @@ FAULTS = _table(
 
 # Faults in which nothing shows that the service works at all: in a row they are an outage.
 OUTAGE_FAULTS = frozenset({"service_error", "unreachable", "unanswered"})
+# Why an image is deferred that failed for good after the last answer to anybody: the next run tells whose fault it is.
+UNSETTLED = "unsettled"
+
+# What keeps us from an endpoint, as a class of its own: waiting would not help.
+OBSTACLES = {
+    Obstacle.NAME: "unknown_host",
+    Obstacle.CERTIFICATE: "untrusted_certificate",
+    Obstacle.SCHEME: "wrong_scheme",
+    Obstacle.REFUSED: "connection_refused",
+    Obstacle.PROXY: "no_proxy",
+}
+
+# Of these alone one attempt tells: the others may pass.
+LASTING_OBSTACLES = frozenset({"untrusted_certificate", "wrong_scheme"})
 
 _STATUS = {
     401: "unauthorized",
     403: "unauthorized",
+    405: "unknown_endpoint",
     407: "unauthorized",
     408: "service_error",
     410: "retired_version",
     429: "throttled",
+    431: "rejected_request",  # what is in the headers is alike for all images
 }
 _REQUEST_CODES = frozenset({"NotSupportedVisualFeature", "NotSupportedLanguage", "BadArgument", "OperationBlocked"})
 # Told apart from "this image" by nothing but the message: code InvalidRequest, no inner code.
 _REQUEST_MESSAGE = re.compile(r"not supported in this region|Either 'features' or 'model-name'", re.IGNORECASE)
+# What web servers say to a plain request at a port for TLS.
+_WANTS_TLS = re.compile(rb"plain HTTP|HTTP request to an HTTPS", re.IGNORECASE)
 _QUOTA = re.compile(r"quota", re.IGNORECASE)
 
 
@@ -195,6 +272,11 @@ class Verdict(NamedTuple):
     code: str | None = None
     inner_code: str | None = None
     wait: float | None = None
+
+    def scrubbed(self, uri: str) -> Verdict:
+        """Without the secrets of the URI of the image that was called about."""
+        code, inner_code = (None if code is None else scrub(code, uri) for code in (self.code, self.inner_code))
+        return self._replace(message=scrub(self.message, uri), code=code, inner_code=inner_code)
 
 
 class _Error(NamedTuple):
@@ -230,15 +312,17 @@ def _fault_name(reply: Reply, error: _Error, wait: float | None, custom_model: b
         return "quota_spent" if wait is not None and wait > max_wait else "throttled"
     if status == 403 and (wait is not None or _QUOTA.search(f"{error.code} {error.message}")):
         return "quota_spent"
+    if status == 400 and error.code is None and _WANTS_TLS.search(reply.body[:2000]):
+        return "wrong_scheme"
     if status == 400:
         return "rejected_request" if _blames_request(error) else "rejected_image"
     if status == 404:
         return "unknown_model" if custom_model else "unknown_endpoint"
     if status in _STATUS:
         return _STATUS[status]
-    if status >= 500:
+    if 500 <= status < 600:
         return "service_error"
-    return "rejected_image" if status > 400 else "unknown_endpoint"
+    return "rejected_image" if 400 < status < 500 else "unknown_endpoint"
 
 
 def _blames_request(error: _Error) -> bool:
@@ -254,16 +338,24 @@ def _read_error(reply: Reply) -> _Error:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        return _Error(None, None, f"HTTP {reply.status}: {reply.body[:200].decode('utf-8', 'replace').strip()}")
+        text = reply.body[:200].decode("utf-8", "replace").strip()
+        return _Error(None, None, f"HTTP {reply.status}: {text}" if text else _status_in_words(reply.status))
     error = body.get("error", body)
     if not isinstance(error, dict):
         return _Error(None, None, f"HTTP {reply.status}: {str(error)[:200]}")
     inner = error.get("innererror")
     inner = inner if isinstance(inner, dict) else {}
-    message = _text(error.get("message")) or f"HTTP {reply.status}"
+    message = _text(error.get("message")) or _status_in_words(reply.status)
     if _text(inner.get("message")) and inner["message"] != message:
         message = f"{message} {inner['message']}"
     return _Error(_text(error.get("code")), _text(inner.get("code")), message[:2000])
+
+
+def _status_in_words(status: int) -> str:
+    try:
+        return f"HTTP {status}: {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"HTTP {status}, which is no status of HTTP"
 
 
 def _text(value: object) -> str | None:
@@ -271,15 +363,6 @@ def _text(value: object) -> str | None:
 
 
 def _read_answer(reply: Reply) -> Verdict:
-    """A 200 is an answer if it is a JSON object with the image's size; `schemas.flatten` reads the rest strictly."""
-    try:
-        body: Any = json.loads(reply.body.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        return Verdict(FAULTS["malformed_response"], f"the answer is not JSON: {error}")
-    metadata = body.get("metadata") if isinstance(body, dict) else None
-    if not isinstance(metadata, dict):
-        return Verdict(FAULTS["malformed_response"], "the answer has no metadata")
-    for side in ("width", "height"):
-        if type(metadata.get(side)) is not int:
-            return Verdict(FAULTS["malformed_response"], f"metadata.{side} is not an integer")
-    return Verdict(None)
+    """A 200 is an answer if it is worth keeping; `schemas.flatten` reads it strictly."""
+    problem = answer_problem(reply.body)
+    return Verdict(FAULTS["malformed_response"], problem) if problem else Verdict(None)

@@ -6,6 +6,9 @@ Out: everything that cannot: endpoint and credentials (another region or a rotat
 time-outs, windows and every other tuning knob. Changing one of those must never cause an answered image to be paid
 again.
 
+An answer is held by feature: what a request answers are the fingerprints of the request narrowed to each of its
+features. So the fingerprint that a row carries, of what its call asked, tells what need not be asked again.
+
 The leading version changes only if the same request would hash otherwise; an old fingerprint then matches no more.
 """
 
@@ -13,7 +16,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import lru_cache
+from itertools import chain, combinations
 
 from .request import AnalyzeRequest
 
@@ -25,3 +31,35 @@ def request_fingerprint(request: AnalyzeRequest) -> str:
     text = json.dumps(asdict(request), sort_keys=True, separators=(",", ":"))
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     return f"{FINGERPRINT_VERSION}-{digest}"
+
+
+@lru_cache
+def wanted_answers(request: AnalyzeRequest) -> tuple[str, ...]:
+    """The feature fingerprints of a request, in the order of its features; of a custom model, the request's own."""
+    if request.model_name:
+        return (request_fingerprint(request),)
+    return tuple(request_fingerprint(request.narrowed([feature])) for feature in request.features)
+
+
+@lru_cache
+def given_answers(request: AnalyzeRequest) -> Mapping[str, frozenset[str]]:
+    """For each thing that a run with this request may ask of an image, by its fingerprint: the feature fingerprints
+    that it answers."""
+    wanted = wanted_answers(request)
+    given = {request_fingerprint(request): frozenset(wanted)}
+    answers = list(zip(request.features, wanted, strict=False))
+    for some in chain.from_iterable(combinations(answers, number) for number in range(1, len(answers) + 1)):
+        asked = request.narrowed(feature for feature, _ in some)
+        given.setdefault(request_fingerprint(asked), frozenset(answer for _, answer in some))
+    return given
+
+
+def answered_by(request: AnalyzeRequest, others: Iterable[AnalyzeRequest]) -> dict[str, int]:
+    """What fingerprints of this and of other requests answer of this one: bits, in the order of its features."""
+    bits = {answer: 1 << number for number, answer in enumerate(wanted_answers(request))}
+    answered = {}
+    for one in {request, *others}:
+        for fingerprint, answers in given_answers(one).items():
+            if mask := sum(bits.get(answer, 0) for answer in answers):
+                answered[fingerprint] = mask
+    return answered

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import BinaryIO
 
 from PIL import Image
 
+from .redaction import redact, scrub
 from .request import AnalyzeRequest
+from .signatures import signature_ends_at
 from .uri import HTTP_SCHEMES, ImageRef, InvalidUri, check, local_path, sendable
 
 MIN_SIDE, MAX_SIDE = 50, 16_000
@@ -78,17 +82,36 @@ def is_sent_as_url(image: ImageRef) -> bool:
     """Whether the service fetches the image itself.
 
     Raises:
-      PayloadFault: the URI is malformed.
+      PayloadFault: the URI is malformed, or there is none.
     """
     try:
+        if image.fault:
+            raise InvalidUri(image.fault)
         return check(image.uri) in HTTP_SCHEMES
     except InvalidUri as error:
-        raise PayloadFault("invalid_uri", str(error)) from None
+        raise PayloadFault("invalid_uri", f"{_place(image)}{error}") from None
 
 
-def url_payload(image: ImageRef) -> Payload:
-    """The JSON body that names an http(s) image."""
+def url_payload(image: ImageRef, clock: Callable[[], float] = time.time) -> Payload:
+    """The JSON body that names an http(s) image.
+
+    Raises:
+      PayloadFault: the signature of the URL has expired.
+    """
+    check_signature(image, clock)
     return Payload("application/json", json.dumps({"url": sendable(image.uri)}).encode())
+
+
+def check_signature(image: ImageRef, clock: Callable[[], float] = time.time) -> None:
+    """Whether the service could still fetch the image, as far as its URL says.
+
+    Raises:
+      PayloadFault: the signature of the URL has expired.
+    """
+    ends_at = signature_ends_at(image.uri)
+    if ends_at is not None and ends_at <= clock():
+        moment = datetime.fromtimestamp(ends_at, timezone.utc).isoformat(timespec="seconds")
+        raise PayloadFault("expired_url", f"the signature of the URL ended at {moment}")
 
 
 def bytes_payload(
@@ -148,6 +171,12 @@ def _sides(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def _place(image: ImageRef) -> str:
+    unit = "row" if image.listed_in.lower().endswith(".parquet") else "line"
+    position = f", {unit} {image.position}" if image.position else ""
+    return f"{image.listed_in}{position}: " if image.listed_in else ""
+
+
 def _read(path: str, open_file: Callable[[str], BinaryIO], limit: int, pause: Callable[[float], None]) -> bytes:
     for attempt in range(1, _READ_ATTEMPTS + 1):
         try:
@@ -177,5 +206,7 @@ def _is_permanent(error: BaseException | None) -> bool:
 
 
 def _describe(error: Exception, path: str) -> str:
-    text = str(error).replace(path, "").strip(" :'\"") or "no reason given"
+    if isinstance(error, FileNotFoundError) and "://" not in path:
+        return f"there is no file {redact(os.path.abspath(path))}"
+    text = scrub(str(error).replace(path, ""), path).strip(" :'\"") or "no reason given"
     return f"{type(error).__name__}: {text}"[:300]

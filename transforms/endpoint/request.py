@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, check_type
 
 FEATURES = ("caption", "denseCaptions", "tags", "objects", "people", "smartCrops", "read")
 GA_VERSIONS = ("2023-10-01", "2024-02-01")
@@ -75,6 +76,12 @@ LANGUAGES = frozenset(
     ]
 )
 _CAPTIONS = frozenset({"caption", "denseCaptions"})
+# Which features' answers an option changes, where it does not change all of them.
+_BEARS_ON = {
+    "language": frozenset({"tags"}),
+    "gender_neutral_caption": _CAPTIONS,
+    "smartcrops_aspect_ratios": frozenset({"smartCrops"}),
+}
 _FEATURE_OF = {name.lower(): name for name in FEATURES} | {"densecaption": "denseCaptions"}
 _MODEL_VERSION = re.compile(r"(latest|\d{4}-\d{2}-\d{2})(-preview)?")
 
@@ -105,6 +112,7 @@ class AnalyzeRequest:
     model_version: str = "latest"
 
     def __post_init__(self) -> None:
+        self._check_types()
         set_field = object.__setattr__
         set_field(self, "features", _features(self.features))
         set_field(self, "smartcrops_aspect_ratios", _ratios(self.smartcrops_aspect_ratios))
@@ -135,6 +143,17 @@ class AnalyzeRequest:
         if self.model_version != "latest":
             query["model-version"] = self.model_version
         return query
+
+    def narrowed(self, features: Iterable[str]) -> AnalyzeRequest:
+        """The request for some of its features: options that do not bear on them have their defaults."""
+        asked = frozenset(features)
+        defaults = {f.name: f.default for f in fields(self)}
+        plain: dict[str, Any] = {name: defaults[name] for name, bears_on in _BEARS_ON.items() if not bears_on & asked}
+        return replace(self, features=tuple(asked), **plain)
+
+    def asking(self, asks: str) -> AnalyzeRequest:
+        """The request as it is put for an image (`ImageRef.asks`)."""
+        return self.narrowed(asks.split(",")) if asks else self
 
     def _check_kind(self) -> None:
         if self.model_name and self.features:
@@ -171,6 +190,14 @@ class AnalyzeRequest:
                 "leave it out for 'latest'",
             )
 
+    def _check_types(self) -> None:
+        listed = (str, list, tuple)
+        check_type("features", self.features, listed, "for example 'caption,tags'")
+        check_type("smartcrops_aspect_ratios", self.smartcrops_aspect_ratios, listed, "for example (0.75, 1.5)")
+        check_type("gender_neutral_caption", self.gender_neutral_caption, bool, "use True or False")
+        for name in ("model_name", "language", "api_version", "model_version"):
+            check_type(name, getattr(self, name), str, "leave it out for the default")
+
     def _check_language(self) -> None:
         if self.language not in LANGUAGES:
             raise ConfigurationError(
@@ -189,8 +216,7 @@ class AnalyzeRequest:
     def _check_used(self) -> None:
         """Refuses an option that the service would silently ignore."""
         needs: dict[str, frozenset[str]] = {
-            "smartcrops_aspect_ratios": frozenset({"smartCrops"}),
-            "gender_neutral_caption": _CAPTIONS,
+            **_BEARS_ON,
             "language": frozenset(FEATURES),
             "model_version": frozenset(FEATURES),
         }
@@ -210,6 +236,8 @@ class AnalyzeRequest:
 def _features(given: str | Iterable[str]) -> tuple[str, ...]:
     names = given.split(",") if isinstance(given, str) else list(given)
     asked = set()
+    for name in names:
+        check_type("feature", name, str, f"it is one of {', '.join(FEATURES)}")
     for name in filter(None, (name.strip() for name in names)):
         if name.lower() not in _FEATURE_OF:
             raise ConfigurationError(
@@ -225,7 +253,7 @@ def _ratios(given: str | Iterable[float | str]) -> tuple[float, ...]:
     for text in texts:
         try:
             ratio = float(text)
-        except ValueError:
+        except (ValueError, TypeError):
             ratio = float("nan")
         if not MIN_ASPECT_RATIO <= ratio <= MAX_ASPECT_RATIO:
             raise ConfigurationError(

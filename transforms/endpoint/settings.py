@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-from .client import Timeouts
-from .errors import ConfigurationError
+from .client import MAX_SECONDS, Timeouts
+from .errors import check_positive, check_type, check_whole
 
+MAX_RATE = 1e6  # calls a second: more than any resource bears
 _WORST_CASE_BYTES = 20 * 1024 * 1024
+# What is beyond these is a slip of the hand, and some of it would end a thread in an overflow.
+_WHOLE = {
+    "max_in_flight": (1, 10_000),
+    "max_bytes_in_flight": (_WORST_CASE_BYTES, 2**50),
+    "max_attempts": (1, 1000),
+    "ambiguous_retries": (0, 1000),
+}
+_REAL = {
+    "requests_per_second": MAX_RATE,
+    "call_deadline": MAX_SECONDS,
+    "max_wait": MAX_SECONDS,
+    "outage_patience": MAX_SECONDS,
+}
 
 
 @dataclass(frozen=True)
@@ -40,25 +54,16 @@ class CallSettings:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
     def __post_init__(self) -> None:
-        least = {
-            "max_in_flight": 1,
-            "max_bytes_in_flight": _WORST_CASE_BYTES,
-            "max_attempts": 1,
-            "ambiguous_retries": 0,
-        }
-        for name, minimum in least.items():
-            if getattr(self, name) < minimum:
-                raise ConfigurationError(
-                    f"{name} {getattr(self, name)}",
-                    f"it is at least {minimum}",
-                    f"the default is {_default(name)}",
-                )
-        for name in ("requests_per_second", "call_deadline", "max_wait", "outage_patience"):
+        check_type("timeouts", self.timeouts, Timeouts, "use Timeouts(connect=10)")
+        for name, (least, most) in _WHOLE.items():
+            check_type(name, getattr(self, name), int, f"the default is {_default(name)}")
+            check_whole(name, getattr(self, name), least, most, f"the default is {_default(name)}")
+        for name, limit in _REAL.items():
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise ConfigurationError(
-                    f"{name} {value}", "it is a number above 0", f"the default is {_default(name)}"
-                )
+            may_be = (int, float, type(None)) if name == "requests_per_second" else (int, float)
+            check_type(name, value, may_be, f"the default is {_default(name)}")
+            if value is not None:
+                check_positive(name, value, limit, f"the default is {_default(name)}")
 
 
 def _default(name: str) -> object:

@@ -1,0 +1,85 @@
+"""Paths of the command line, checked before anything is done: what they lie on, and whether it can be used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from ..transforms.endpoint.errors import ConfigurationError
+from ..transforms.files.azure_access import azure_obstacle
+from ..transforms.files.gcs_access import gcs_obstacle
+
+# scheme: the module that it takes, and what installs it
+_STORES = {
+    "gs": ("google.cloud.storage", "image-analysis-beam"),
+    "s3": ("boto3", "image-analysis-beam[aws]"),
+    "azfs": ("azure.storage.blob", "image-analysis-beam[azure]"),
+    "hdfs": ("hdfs", "apache-beam[hadoop]"),
+}
+
+
+def output_folder(given: str | None, flag: str = "output", options: PipelineOptions | None = None) -> str:
+    """The folder that a flag names, without slashes at its end.
+
+    Raises:
+      ConfigurationError: it is none, or cannot be one.
+    """
+    if not given:
+        raise ConfigurationError(f"no {flag}", "the tables need a folder", f"set --{flag}")
+    folder = given.rstrip("/")
+    if not folder:
+        raise ConfigurationError(f"{flag} {given!r}", "it is the root of this machine", "name a folder below it")
+    if folder.endswith(":"):
+        raise ConfigurationError(f"{flag} {given!r}", "it names no bucket", f"name one, as {folder}//BUCKET/tables")
+    if check_store(given, flag, options) is None and os.path.exists(folder) and not os.path.isdir(folder):
+        raise ConfigurationError(f"{flag} {given!r}", "it is a file", "name a folder")
+    return folder
+
+
+@contextmanager
+def can_be_used(output: str) -> Iterator[None]:
+    """What goes wrong in it, at the start, is the output's.
+
+    Raises:
+      ConfigurationError: files in it cannot be listed, read or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigurationError(
+            f"output {output!r}", f"it cannot be used ({reason})", "check it and your rights"
+        ) from None
+
+
+def check_store(path: str, flag: str, options: PipelineOptions | None = None) -> str | None:
+    """The scheme of a path whose file system can be used from here; None for a local one.
+
+    Raises:
+      ConfigurationError: it is not known, not installed, or there are no credentials.
+    """
+    scheme: str | None = FileSystems.get_scheme(path)
+    if scheme is None:
+        return None
+    value = f"{flag} {path!r}"
+    if scheme not in _STORES:
+        known = ", ".join(f"{name}://" for name in _STORES)
+        fix = f"use {path.removeprefix('file://')}" if scheme == "file" else "correct it"
+        raise ConfigurationError(value, f"it is a local path, or begins with one of {known}", fix)
+    module, package = _STORES[scheme]
+    try:
+        import_module(module)
+    except ImportError:
+        fix = f"run: pip install '{package}'"
+        raise ConfigurationError(value, f"{scheme}:// takes a package that is not installed", fix) from None
+    against = gcs_obstacle() if scheme == "gs" else None
+    if scheme == "azfs":
+        against = azure_obstacle(path, options or PipelineOptions([]))
+    if against:
+        raise ConfigurationError(value, *against)
+    return scheme

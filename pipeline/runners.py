@@ -1,0 +1,107 @@
+"""Which of Beam's runners runs the job. Its runner in memory gets workers that a signal does not tear down."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import shlex
+import socket
+import sys
+from functools import partial
+
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+)
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+from ..transforms.endpoint.errors import ConfigurationError
+from . import worker
+
+IN_MEMORY_RUNNER, DATAFLOW_RUNNER = "FnApiRunner", "DataflowRunner"
+_USUAL = "DirectRunner, PrismRunner, DataflowRunner, FlinkRunner, SparkRunner, PortableRunner"
+_SECONDS = 5.0  # to reach a job server
+_WORKER = f"trap '' INT TERM; exec {shlex.quote(sys.executable)} -m {worker.__name__}"
+_EXPECTED = {
+    # workers have no main session; ours registers nothing in it
+    "apache_beam.runners.portability.local_job_service": "semi_persistent_directory",
+    "apache_beam.runners.portability.fn_api_runner.fn_runner": "If direct_num_workers is not equal to 1",
+}
+
+
+def in_memory_unless_named(options: PipelineOptions) -> str:
+    """The runner's name; the in-memory one where DirectRunner, or none, was asked for.
+
+    Raises:
+      ConfigurationError: there is no such runner, it is not safe, or nobody listens where it should be.
+    """
+    standard = options.view_as(StandardOptions)
+    given = standard.runner or "DirectRunner"
+    name = given.rpartition(".")[2]
+    if name.lower() == "daskrunner":
+        raise ConfigurationError(
+            "runner DaskRunner",
+            "it loses rows silently in Beam 2.77",
+            "use DirectRunner, or a cluster's runner",
+        )
+    if name.lower() in ("directrunner", "direct"):
+        name = standard.runner = IN_MEMORY_RUNNER
+    elif "." not in given:
+        name = standard.runner = _known(given)
+    _check_job_endpoint(options.view_as(PortableOptions).job_endpoint)
+    return name
+
+
+def _known(given: str) -> str:
+    """Beam's spelling of a name, which may be in any case, and without `Runner`."""
+    names = {path.rpartition(".")[2].lower(): path.rpartition(".")[2] for path in StandardOptions.ALL_KNOWN_RUNNERS}
+    names |= {IN_MEMORY_RUNNER.lower(): IN_MEMORY_RUNNER}
+    for name in (given.lower(), f"{given.lower()}runner"):
+        if name in names:
+            return names[name]
+    near = difflib.get_close_matches(given.lower(), names, n=1)
+    fix = f"did you mean {names[near[0]]}?" if near else "leave it out to run on this machine"
+    raise ConfigurationError(f"runner {given!r}", f"it is one of Beam's, as {_USUAL}, or the path of a class", fix)
+
+
+def _check_job_endpoint(endpoint: str | None) -> None:
+    if not endpoint or endpoint == "embed":
+        return
+    host, _, port = endpoint.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ConfigurationError(f"job_endpoint {endpoint!r}", "it is HOST:PORT", "correct it, as localhost:8099")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigurationError(
+            f"job_endpoint {endpoint!r}", f"no job server answers there ({reason})", "start it, or correct the address"
+        ) from None
+
+
+def runner_of(options: PipelineOptions) -> PipelineRunner | str:
+    """The runner that the options name.
+
+    In the multi-processing mode, a Ctrl-C in the terminal goes to the workers too. Ours are started so that they ignore
+    it; the process that starts them tells them to stop.
+    """
+    name, direct = options.view_as(StandardOptions).runner, options.view_as(DirectOptions)
+    if name != IN_MEMORY_RUNNER or direct.direct_running_mode != "multi_processing":
+        return str(name)
+    direct.direct_running_mode = "in_memory"  # the environment is what makes it multi-processing
+    return FnApiRunner(SubprocessSDKEnvironment.from_command_string(_WORKER))
+
+
+def hush() -> None:
+    """Keeps Beam from warning of what is meant to be so."""
+    worker.hush()
+    for name, words in _EXPECTED.items():
+        logging.getLogger(name).addFilter(partial(_says_not, words))
+
+
+def _says_not(words: str, record: logging.LogRecord) -> bool:
+    return words not in record.getMessage()

@@ -1,0 +1,109 @@
+"""Output folders that somebody has damaged: `show` and `report` say which file it is, in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from image_analysis_beam.emulator import Emulator
+from image_analysis_beam.pipeline.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, make_picture):
+    """The output of a run."""
+    folder = tmp_path_factory.mktemp("run")
+    pictures = [str(make_picture(folder / f"{index}.png", index)) for index in range(3)]
+    (folder / "uris.txt").write_text("\n".join([*pictures, str(folder / "none.png")]))
+    with Emulator(key="k") as emulator, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("VISION_ENDPOINT", emulator.url)
+        environment.setenv("VISION_KEY", "k")
+        flags = ["--input", str(folder / "uris.txt"), "--output", str(folder / "out"), "--features", "tags", "--quiet"]
+        assert main(["run", *flags]) == 0
+    return folder / "out"
+
+
+def manifest_of(output: Path) -> Path:
+    return next((output / "runs").glob("*.json"))
+
+
+def tags_of(output: Path) -> Path:
+    return next(output.glob("tags/run=*/*.parquet"))
+
+
+def changed(output: Path, **parts: object) -> None:
+    path = manifest_of(output)
+    path.write_text(json.dumps(json.loads(path.read_text()) | parts))
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def another(path: Path) -> None:
+    pq.write_table(pa.table({"x": [1]}), path)
+
+
+BOTH, REPORT = ("show", "report"), ("report",)
+DAMAGE = {
+    "an empty manifest": (BOTH, lambda out: manifest_of(out).write_bytes(b""), "no committed run"),
+    "a nested manifest": (BOTH, lambda out: manifest_of(out).write_text("[" * 100_000), "no whole JSON"),
+    "a manifest that is a pipe": (BOTH, lambda out: a_pipe(manifest_of(out)), "a pipe"),
+    "a manifest that is a folder": (BOTH, lambda out: a_folder(manifest_of(out)), "Is a directory"),
+    "tables of another kind": (BOTH, lambda out: changed(out, tables={"tags": [1]}), "rows and files of 'tags'"),
+    "tables without files": (BOTH, lambda out: changed(out, tables={"tags": {"rows": 1}}), "rows and files of 'tags'"),
+    "half a table": (BOTH, lambda out: half(tags_of(out)), "is no whole Parquet file"),
+    "a table that is missing": (BOTH, lambda out: tags_of(out).unlink(), "No such file"),
+    "a table that is a folder": (BOTH, lambda out: a_folder(tags_of(out)), "Is a directory"),
+    "another table": (REPORT, lambda out: another(tags_of(out)), "is another table"),
+    "a file for the runs": (BOTH, lambda out: (shutil.rmtree(out / "runs"), (out / "runs").touch()), "Not a directory"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "damage"), [(command, name) for name, (commands, *_) in DAMAGE.items() for command in commands]
+)
+def test_what_is_damaged_is_told_in_one_line(whole, tmp_path, capsys, command, damage):
+    output = tmp_path / "damaged"
+    shutil.copytree(whole, output)
+    _, do, words = DAMAGE[damage]
+    do(output)
+    assert main([command, str(output)]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert str(output) in said
+    assert words in said
+
+
+@pytest.mark.parametrize("do", [half, another, lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("command", ["run", "plan", "reflatten"])
+def test_who_reads_it_for_another_run_says_so_too(whole, emulator, tmp_path, capsys, command, do):
+    output = tmp_path / "damaged"
+    shutil.copytree(whole, output)
+    path = next(output.glob(f"{'responses' if command == 'reflatten' else 'images'}/run=*/*.parquet"))
+    do(path)
+    flags = ["--images", str(whole.parent), "--features", "tags", "--output", str(output)]
+    if command == "reflatten":
+        flags = ["--stored", str(output), "--output", str(tmp_path / "again")]
+    code = main([command, *flags])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert code == (2 if command == "plan" else 3)
+    assert str(path) in said
+    assert "while running" not in said
+    assert emulator.stats()["calls"] == 0

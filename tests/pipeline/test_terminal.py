@@ -1,0 +1,65 @@
+"""What is printed: escaped where it would move the cursor, and no matter of the run's where it cannot be printed."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+from image_analysis_beam.pipeline.show import _lines
+from image_analysis_beam.pipeline.terminal import out, printable, say
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("two\nlines, é, 日本", "two\nlines, é, 日本"),
+        ("\x1b[31mred\r", "\\x1b[31mred\\r"),
+        ("right \u202e to left", "right \\u202e to left"),
+        ("caf\udce9", "caf\\xe9"),
+    ],
+)
+def test_what_does_not_print_is_escaped(text, shown):
+    assert printable(text) == shown
+
+
+def test_show_keeps_its_columns_whatever_the_tables_hold():
+    texts, words = ["one\nline", "tab\there"], [["a", "b"], []]
+    table = pa.table({"image_uri": ["a.png", "b\x1b[2J.png"], "text": texts, "words": words})
+    assert [line.rstrip() for line in _lines(table)] == [
+        "  image_uri     text      words",
+        "  a.png         one line  a, b",
+        "  b\\x1b[2J.png  tab here",
+    ]
+
+
+class Closed(io.StringIO):
+    def write(self, text):
+        raise OSError(5, "Input/output error")
+
+
+def test_a_terminal_that_is_gone_fails_nothing(monkeypatch):
+    for stream in (Closed(), None):
+        monkeypatch.setattr(sys, "stderr", stream)
+        say("nobody hears")
+    monkeypatch.setattr(sys, "stdout", None)
+    out("nobody reads")
+
+
+def test_what_an_encoding_lacks_is_escaped(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    out("Zürich …")
+    assert written.getvalue() == b"Z\\xfcrich \\u2026\n"
+
+
+def test_results_that_cannot_be_written_are_an_error():
+    program = "from image_analysis_beam.pipeline.terminal import out; out('lost')"
+    with open("/dev/full", "w") as full:
+        finished = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert finished.returncode == 1
+    last = finished.stderr.splitlines()[-1]
+    assert last.endswith("NotPrinted: the results could not be printed (No space left on device)")

@@ -1,0 +1,118 @@
+"""A store: a file system as this package uses it, with one client for a process however many files it opens.
+
+Beam's own file systems make a client for every call (on S3 a tenth of a second of computing each), wait for one request
+after the other, and know no "create unless it is there". A store takes Beam's credentials, client and readers, and does
+the rest by the client's own means. Its methods may be called by any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from threading import Lock
+from typing import BinaryIO, Protocol
+
+from apache_beam.io.filesystem import BeamIOError, FileMetadata
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+
+
+class Store(Protocol):
+    """Whole files by their paths. What cannot be done raises `OSError` (`BeamIOError` is one).
+
+    Files that are open raise what those of Beam raise.
+    """
+
+    requests_at_once: int
+    """How many requests are worth having under way."""
+
+    names_per_removal: int
+    """How many names `remove` takes at once."""
+
+    weakness: str | None
+    """Why two creators of one name may both succeed; None where they cannot."""
+
+    def find(self, path: str) -> FileMetadata | None:
+        """The file, or None."""
+
+    def listing(self, prefix: str) -> Iterator[FileMetadata]:
+        """The files whose path begins with `prefix`, which may have to end at a folder; one page is held at a time."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Opens a file for reading; it can be sought in. `FileNotFoundError`: there is none."""
+
+    def open_new(self, path: str) -> BinaryIO:
+        """Opens a file for writing, over whatever is there; its folder need not exist."""
+
+    def read(self, path: str) -> bytes | None:
+        """The content; None where there is no file, or one that is not finished."""
+
+    def put(self, path: str, data: bytes) -> None:
+        """Writes a file over whatever is there; readers see the old one or the new one, whole."""
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Writes a file whole unless there is one: whether it did. Of any number of creators one succeeds."""
+
+    def move(self, source: str, target: str) -> None:
+        """Renames a file over whatever is there; done already is done."""
+
+    def remove(self, paths: list[str]) -> None:
+        """Removes up to `names_per_removal` files; gone already is done."""
+
+
+def _local(options: PipelineOptions) -> Store:
+    from .local import LocalStore
+
+    return LocalStore()
+
+
+def _gcs(options: PipelineOptions) -> Store:
+    from .gcs import GcsStore
+
+    return GcsStore(options)
+
+
+def _s3(options: PipelineOptions) -> Store:
+    from .s3 import S3Store
+
+    return S3Store(options)
+
+
+def _azure(options: PipelineOptions) -> Store:
+    from .azure import AzureStore
+
+    return AzureStore(options)
+
+
+def _other(options: PipelineOptions) -> Store:
+    from .other import OtherStore
+
+    return OtherStore()
+
+
+# Imported when first used: an extra may be missing, and the clients take their time.
+MAKERS: dict[str | None, Callable[[PipelineOptions], Store]] = {None: _local, "gs": _gcs, "s3": _s3, "azfs": _azure}
+
+
+_MAKING = Lock()
+
+
+def store_of(path: str) -> Store:
+    """The store that a path is in."""
+    with _MAKING:  # by the first of the threads that want it
+        return _made(MAKERS.get(FileSystems.get_scheme(path), _other), FileSystems._pipeline_options)
+
+
+@lru_cache(maxsize=16)
+def _made(maker: Callable[[PipelineOptions], Store], options: PipelineOptions | None) -> Store:
+    return maker(options or PipelineOptions([]))
+
+
+@contextmanager
+def io_errors(operation: str, path: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Raises exceptions of a client as the `BeamIOError` that Beam's file systems raise."""
+    try:
+        yield
+    except kinds as error:
+        raise BeamIOError(f"{operation} failed", {path: error}) from error

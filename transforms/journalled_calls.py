@@ -1,0 +1,256 @@
+"""`JournalledCalls`: calls of a run whose answers are durable when they are passed on, and paid once on every try.
+
+A batch is claimed before its first call. What its segments hold is passed on, the rest is called; answers, and dead
+letters of calls that were made, go to the journal from the threads that call. What is passed on is what was read or
+written there, with the counts of its calls, so that a try that died is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from queue import Empty
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.utils.timestamp import Timestamp
+
+from ..schemas.outcomes import Deferred
+from .call_stats import counts_of
+from .calls import FAILURES, STATS, Bundle, Calls, Place
+from .endpoint.admission import Waiter
+from .endpoint.call import Caller
+from .endpoint.fingerprint import request_fingerprint
+from .endpoint.request import AnalyzeRequest
+from .endpoint.resource import Resource
+from .endpoint.settings import CallSettings
+from .endpoint.settle import Call
+from .files.patience import patience_with, pauses
+from .ledger.claims import Claim, Turn, batch_id
+from .ledger.journal import ANSWERS, JournalWriter, Segment
+from .ledger.layout import Layout
+from .ledger.liveness import beat_seconds
+from .live_counts import live_counts, stop_run
+from .packing import unpack
+from .windowing import windowed
+
+_THIS_PROCESS = uuid4().hex
+_BUNDLES: set[str] = set()  # of this process, that have not ended
+
+
+class _Work(Waiter):
+    """A batch of a bundle: where its images came from that were not passed on yet; how many calls are under way.
+
+    It gives up when its bundle does, and when another bundle has claimed the batch.
+    """
+
+    def __init__(self, bundle: Bundle, places: list[Place], claim: Claim) -> None:
+        self._bundle, self.is_lost = bundle, False
+        self.places: dict[str, list[Place]] = {}
+        for place in places:
+            self.places.setdefault(place.image.image_id, []).append(place)
+        self.window = places[0].window
+        self.claim, self.under_way = claim, 0
+
+    @property
+    def has_given_up(self) -> bool:
+        return self.is_lost or self._bundle.has_given_up
+
+    @has_given_up.setter
+    def has_given_up(self, value: bool) -> None:
+        self.is_lost = value
+
+
+class JournalledCalls(Calls):
+    """Packed batches -> `pa.Table` (schema of `responses`), and failures and counts by tag."""
+
+    def __init__(
+        self,
+        output: str,
+        run_id: str,
+        request: AnalyzeRequest,
+        resources: Sequence[Resource],
+        settings: CallSettings,
+        make_caller: Callable[..., Caller],
+    ) -> None:
+        super().__init__(output, run_id, request, resources, settings, make_caller)
+        self._folder, self._beat = Layout(output).journal(run_id), beat_seconds(output)
+        self._patience = patience_with(output)
+
+    _writer: JournalWriter | None = None
+    _name = ""
+
+    def setup(self) -> None:
+        super().setup()
+        self._works: dict[str, _Work] = {}
+        if self._member:
+            self._member.listen(self)
+
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._end_bundle()
+        self._name, self._writer, self._works = uuid4().hex, JournalWriter(self._folder, patience=self._patience), {}
+        _BUNDLES.add(self._name)
+        live_counts().watch(self._writer)
+
+    def process(self, batch: bytes, window: Any = beam.DoFn.WindowParam) -> Iterator[Any]:
+        places = [Place(image, window, timestamp) for image, timestamp in unpack(batch)]
+        asked = request_fingerprint(self._request.asking(places[0].image.asks))
+        name = batch_id((place.image.image_id for place in places), asked)
+        claim = Claim(self._folder, name, {place.image.image_id for place in places}, self._who(), self._has_ended)
+        self._works[name] = work = _Work(self._bundle, [place._replace(batch=name) for place in places], claim)
+        yield from self._call_what_is_missing(work)
+        yield from self._take_finished()
+        yield from self._take_durable()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        assert self._writer is not None
+        self._admission.no_more_to_come(self._bundle)
+        while self._bundle.pending or self._lost():
+            while self._bundle.pending:
+                yield from self._take(self._bundle.done.get())
+                yield from self._take_durable()
+            for work in self._lost():
+                work.is_lost = False
+                yield from self._call_what_is_missing(work)
+        yield from super().finish_bundle()
+        with _nothing_is_paid_that_cannot_be_kept():
+            durable = self._writer.close()
+        for segment in durable:
+            yield from self._pass_on_segment(segment)
+        self._end_bundle()
+
+    def teardown(self) -> None:
+        super().teardown()
+        self._end_bundle()
+
+    def on_beat(self) -> None:
+        """Looks whether another bundle has claimed a batch of this one."""
+        for work in list(self._works.values()):
+            if work.under_way and not work.is_lost and work.claim.is_lost():
+                self._admission.give_up(work)
+
+    def _call_what_is_missing(self, work: _Work) -> Iterator[Any]:
+        turn = None
+        while turn is None:
+            turn = yield from self._turn(work.claim)
+            if turn is None:
+                yield from self._pass_time(self._beat)
+        yield from self._begin(work, turn)
+
+    def _turn(self, claim: Claim) -> Generator[Any, None, Turn | None]:
+        """`Claim.turn`, patiently."""
+        for pause in pauses(self._patience):
+            with suppress(OSError):
+                return claim.turn()
+            yield from self._pass_time(pause)
+        with _nothing_is_paid_that_cannot_be_kept():
+            return claim.turn()
+
+    def _begin(self, work: _Work, turn: Turn) -> Iterator[Any]:
+        for segment in turn.held:
+            yield from self._pass_on_segment(segment)
+        missing = [places[0] for places in work.places.values()] if turn.may_call else []
+        work.under_way = len(missing)
+        for place in missing:
+            yield from self._submit(place)
+
+    def _pass_time(self, seconds: float) -> Iterator[Any]:
+        """Waits, and takes meanwhile what has finished."""
+        ends_at = monotonic() + seconds
+        with suppress(Empty):
+            while (left := ends_at - monotonic()) > 0:
+                yield from self._take(self._bundle.done.get(timeout=left))
+                yield from self._take_durable()
+
+    def _call(self, bundle: Bundle, place: Place) -> Call | None:
+        work, writer = self._works[place.batch], self._writer
+        call = self._caller(place.image.asks).analyze(place.image, work)
+        if work.is_lost and not call.has_ended:
+            return None
+        if writer is not None:
+            _keep(call, place.batch, writer)
+        return call
+
+    def _not_made(self, place: Place) -> None:
+        self._works[place.batch].under_way -= 1
+
+    def _pass_on(self, call: Call, place: Place) -> Iterator[Any]:
+        """What is paid is passed on when it is durable."""
+        work, writer = self._works[place.batch], self._writer
+        assert writer is not None
+        work.under_way -= 1
+        _keep(call, place.batch, writer)
+        if not call.is_kept:
+            for each in work.places.pop(place.image.image_id):
+                yield from super()._pass_on(call, each)
+        if not work.under_way:
+            writer.finish(place.batch)
+        self._forget_if_done(place.batch)
+
+    def _take_durable(self) -> Iterator[Any]:
+        assert self._writer is not None
+        with _nothing_is_paid_that_cannot_be_kept():
+            durable = self._writer.take()
+        for segment in durable:
+            yield from self._pass_on_segment(segment)
+
+    def _pass_on_segment(self, segment: Segment) -> Iterator[Any]:
+        """The rows of images that were not passed on yet; two bundles may have paid for one."""
+        work = self._works.get(segment.batch)
+        if work is None:
+            return
+        yield windowed(TaggedOutput(STATS, segment.counts), work.window)
+        ids = segment.rows["image_id"].to_pylist()
+        places = [(row, place) for row, image_id in enumerate(ids) for place in work.places.pop(image_id, ())]
+        if places:
+            rows = segment._replace(rows=segment.rows.take([row for row, _ in places]))
+            if segment.kind == ANSWERS:
+                yield windowed(rows.rows, work.window)
+            else:
+                for letter, (_, place) in zip(rows.dead_letters(), places, strict=True):
+                    yield windowed(TaggedOutput(FAILURES, letter), work.window, Timestamp(micros=place.timestamp))
+        self._forget_if_done(segment.batch)
+
+    def _forget_if_done(self, batch: str) -> None:
+        work = self._works[batch]
+        if not work.places and not work.under_way:
+            del self._works[batch]
+
+    def _lost(self) -> list[_Work]:
+        return [work for work in self._works.values() if work.is_lost and not work.under_way]
+
+    def _who(self) -> dict[str, str]:
+        return {"process": _THIS_PROCESS, "bundle": self._name}
+
+    def _has_ended(self, bundle: str) -> bool:
+        return bundle not in _BUNDLES
+
+    def _end_bundle(self) -> None:
+        """What a bundle that died leaves was paid for."""
+        _BUNDLES.discard(self._name)
+        if self._writer is not None:
+            with suppress(Exception):
+                self._writer.close()
+            self._writer = None
+
+
+def _keep(call: Call, batch: str, writer: JournalWriter) -> None:
+    """Journals the outcome of a call that was made: it would be lost with the bundle."""
+    if call.is_kept or call.outcome is None or isinstance(call.outcome, Deferred) or not call.attempts:
+        return
+    writer.add(batch, call.outcome, counts_of(call.attempts))
+    call.is_kept = True
+
+
+@contextmanager
+def _nothing_is_paid_that_cannot_be_kept() -> Iterator[None]:
+    """Where the journal cannot be read or written, no process of the run calls any more."""
+    try:
+        yield
+    except Exception:
+        stop_run()
+        raise

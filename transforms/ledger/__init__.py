@@ -1,0 +1,1 @@
+"""What an output folder knows: its layout, its runs, their answers, and the plan that follows."""

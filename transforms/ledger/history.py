@@ -1,0 +1,213 @@
+"""What earlier runs left behind: answers, journalled answers, dead letters and deferred images, by image.
+
+Read inside the pipeline, column by column, and sent on as blocks of one shard of image ids each, so that millions of
+answered images cost thousands of elements.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...schemas import TABLES
+from ...schemas.table import TableSpec
+from ..endpoint.errors import ConfigurationError, check_type
+from ..endpoint.fingerprint import answered_by
+from ..endpoint.request import AnalyzeRequest
+from ..files.rows import read_rows
+from .journal import ANSWERS, kind_of
+from .layout import Layout
+from .log import committed_files, earlier_requests, history_of
+
+SHARD_DIGITS = 2  # 256 shards: an image id's first hex digits
+MOST_SHARD_DIGITS = 4
+_BATCH_ROWS = 65_536
+_ANSWERS = 1000
+
+
+def check_shard_digits(digits: int) -> int:
+    """Refuses what is no number of digits that shards can be made by.
+
+    Raises:
+      ConfigurationError: it is none.
+    """
+    check_type("shard_digits", digits, int, f"the default is {SHARD_DIGITS}")
+    if not 1 <= digits <= MOST_SHARD_DIGITS:
+        raise ConfigurationError(
+            f"shard_digits {digits}", f"it is from 1 to {MOST_SHARD_DIGITS}", f"the default is {SHARD_DIGITS}"
+        )
+    return digits
+
+
+def shard_of(image_id: str, digits: int) -> str:
+    """The shard that an image is planned in."""
+    return image_id[:digits]
+
+
+def held_before_parting(rows: int, digits: int) -> int:
+    """How many rows are gathered before they go to their shards: more of them for many shards, or blocks get tiny."""
+    return rows if digits <= SHARD_DIGITS else 4 * rows
+
+
+class HistoryFile(NamedTuple):
+    """A file to scan: `kind` is `answered`, `dead`, `deferred`, or of a journal `journalled` or `journalled_dead`.
+
+    Rows of the kind `answered_at` say when, too.
+    `answers`: what is answered by a row, by its fingerprint (`answered_by`); of deferred images, no other rows count.
+    """
+
+    kind: str
+    path: str
+    answers: dict[str, int]
+
+
+class KnownDead(NamedTuple):
+    """What is known of a dead letter; `attempts` is 0 where no call was made."""
+
+    retryable: bool
+    redrive_count: int
+    first_attempt_us: int | None
+    last_attempt_us: int
+    fault_class: str
+    attempts: int = 1
+
+
+class Block(NamedTuple):
+    """Rows of one shard: their `kind`, a tuple of each that begins with image id and fingerprint, what these answer."""
+
+    kind: str
+    rows: list[tuple[Any, ...]]
+    answers: dict[str, int]
+
+
+class ReadHistory(beam.PTransform):
+    """PBegin -> PCollection of `(shard, Block)`: all that is known of the images, whatever was asked of them.
+
+    Args:
+      output: the output folder of the earlier runs.
+      run_id: the run that reads; the log says what it reads.
+      request: what is asked; the blocks say what of it is answered.
+      anew: what is answered is asked again, so it matters when it was.
+      shard_digits: how many digits of an image's id are its shard.
+    """
+
+    def __init__(
+        self,
+        output: str,
+        run_id: str,
+        request: AnalyzeRequest,
+        anew: bool = False,
+        shard_digits: int = SHARD_DIGITS,
+    ) -> None:
+        super().__init__()
+        self._asked = Layout(output), run_id, request, anew
+        self._shard_digits = shard_digits
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        return (
+            begin
+            | beam.Create([self._asked], reshuffle=False)
+            | "ListHistory" >> beam.FlatMapTuple(history_files)
+            | "SpreadHistory" >> beam.Reshuffle()
+            | "ScanHistory" >> beam.FlatMap(scan, self._shard_digits)
+        )
+
+
+def history_files(layout: Layout, run_id: str, request: AnalyzeRequest, anew: bool = False) -> Iterator[HistoryFile]:
+    """The files that tell of earlier runs: the tables of committed ones, the journals that the run takes in."""
+    return files_of(layout, run_id, request, _KINDS | ({"images": "answered_at"} if anew else {}))
+
+
+def files_of(layout: Layout, run_id: str, request: AnalyzeRequest, kinds: Mapping[str, str]) -> Iterator[HistoryFile]:
+    """Files of committed tables, of a kind for each table that is named, and the journals that the run takes in."""
+    committed, reads = history_of(layout, run_id)
+    answers = answered_by(request, earlier_requests(layout, committed))
+    for table, path in committed_files(layout, committed, *kinds):
+        yield HistoryFile(kinds[table], path, answers)
+    for name in reads:
+        kind = "journalled" if kind_of(name) == ANSWERS else "journalled_dead"
+        yield HistoryFile(kind, layout.path(name), answers)
+
+
+def scan(file: HistoryFile, shard_digits: int = SHARD_DIGITS) -> Iterator[tuple[str, Block]]:
+    """One file's rows as blocks by shard.
+
+    A journal segment that is gone is in the tables: the run before removes its own after its commit.
+    """
+    spec, columns = _COLUMNS[file.kind]
+    at_once, first = held_before_parting(_BATCH_ROWS, shard_digits), 0
+    with suppress(*([FileNotFoundError] if file.kind.startswith("journalled") else [])):
+        for rows in read_rows(file.path, spec, at_once, ["image_id", "fingerprint", *columns]):
+            table = spec.filled(rows)
+            if file.kind == "deferred":
+                table = table.filter(pc.is_in(table["fingerprint"], pa.array(list(file.answers), pa.string())))
+            yield from _by_shard(file, _rows(file, table, first), shard_digits)
+            first += table.num_rows
+
+
+def read_journalled(path: str, rows: Iterable[list[int]]) -> Iterator[pa.Table]:
+    """The given rows of a journal segment, or of the table `responses`, a thousand at a time, to be written again."""
+    wanted, spec = sorted(row for block in rows for row in block), TABLES[kind_of(path)]
+    first = 0
+    for table in read_rows(path, spec, _ANSWERS):
+        end = first + table.num_rows
+        here = [row - first for row in wanted[bisect_left(wanted, first) : bisect_left(wanted, end)]]
+        if here:
+            yield spec.filled(table.take(here))
+        first = end
+
+
+# Not `responses`: an answer that no table can hold is there too, and is a dead letter.
+_KINDS = {"images": "answered", "dead_letters": "dead", "deferred": "deferred"}
+_COLUMNS: dict[str, tuple[TableSpec, list[str]]] = {
+    "answered": (TABLES["images"], []),
+    "answered_at": (TABLES["images"], ["analyzed_at"]),
+    "deferred": (TABLES["deferred"], ["reason"]),
+    "journalled": (TABLES["responses"], ["analyzed_at"]),
+    "journalled_dead": (TABLES["dead_letters"], ["redrive_count", "class"]),
+    "dead": (
+        TABLES["dead_letters"],
+        ["retryable", "redrive_count", "first_attempt_at", "last_attempt_at", "class", "attempts"],
+    ),
+}
+
+
+def _rows(file: HistoryFile, table: pa.Table, first: int) -> list[tuple[Any, ...]]:
+    """Tuples of image id, fingerprint, and what the kind adds to them."""
+    columns = [table["image_id"].to_pylist(), table["fingerprint"].to_pylist()]
+    if file.kind == "deferred":
+        columns.append(table["reason"].to_pylist())
+    elif file.kind == "dead":
+        columns.append(_known_dead(table))
+    elif file.kind != "answered":
+        columns.append(table[_COLUMNS[file.kind][1][0]].cast(pa.int64()).to_pylist())
+    if file.kind.startswith("journalled"):
+        columns += [[file.path] * table.num_rows, list(range(first, first + table.num_rows))]
+    if file.kind == "journalled_dead":
+        columns.append(table["class"].to_pylist())
+    return list(zip(*columns, strict=True))
+
+
+def _known_dead(table: pa.Table) -> list[KnownDead]:
+    first, last = (table[name].cast(pa.int64()).to_pylist() for name in ("first_attempt_at", "last_attempt_at"))
+    retryable, counts, classes, attempts = (
+        table[name].to_pylist() for name in ("retryable", "redrive_count", "class", "attempts")
+    )
+    made = (1 if number is None else number for number in attempts)
+    facts = zip(retryable, counts, first, (ended or 0 for ended in last), classes, made, strict=True)
+    return list(map(KnownDead._make, facts))
+
+
+def _by_shard(file: HistoryFile, rows: list[tuple[Any, ...]], shard_digits: int) -> Iterator[tuple[str, Block]]:
+    shards: dict[str, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        shards.setdefault(shard_of(row[0], shard_digits), []).append(row)
+    for shard, block in shards.items():
+        asked = {row[1] for row in block}
+        yield shard, Block(file.kind, block, {one: file.answers[one] for one in asked if one in file.answers})

@@ -1,0 +1,107 @@
+"""Which files a pattern means: lists, image files, or the images in a folder."""
+
+from __future__ import annotations
+
+import glob
+import os
+import posixpath
+from collections.abc import Callable, Iterator
+
+from apache_beam.io.filesystems import FileSystems
+
+from ..endpoint.errors import ConfigurationError
+from ..endpoint.uri import ImageRef
+from ..files.storage import iterate_files
+from .columns import is_named_like_an_image
+from .files import ListFile, list_format
+from .references import reference, shown
+
+
+def list_files(pattern: str) -> Iterator[ListFile]:
+    """The lists that a pattern matches.
+
+    Raises:
+      ConfigurationError: one is no list by its ending, or they cannot be listed.
+    """
+    if os.path.isdir(pattern):
+        folder = os.path.join(pattern, "")
+        raise ConfigurationError(
+            f"input {pattern!r}", "it is a folder", f"name the lists in it: {folder}*.txt; for image files use --images"
+        )
+    if os.path.exists(pattern) and not os.path.isfile(pattern):
+        raise ConfigurationError(f"input {pattern!r}", "it is no file", "for a pipe use --input -")
+    for path in _listed(pattern, _paths):
+        list_format(path)
+        yield ListFile.at(path)
+
+
+def image_files(pattern: str) -> Iterator[ImageRef]:
+    """A reference for each file that a pattern matches; of a folder, for each file in it that is named like an image.
+
+    Raises:
+      ConfigurationError: they cannot be listed.
+    """
+    for path in _listed(pattern, _image_paths):
+        yield reference(pattern, 0, path)
+
+
+def check_found(pattern: str, files: Iterator[object]) -> None:
+    """Whether there is anything that the pattern means.
+
+    Raises:
+      ConfigurationError: there is not.
+    """
+    if next(files, None) is not None:
+        return
+    if os.path.isdir(pattern):
+        rule = "the folder holds no file that is named like an image"
+    elif os.path.islink(pattern):
+        rule = "it is a link that leads to no file"
+    elif glob.has_magic(pattern):
+        rule = "it matches no file"
+    else:
+        place = pattern if FileSystems.get_scheme(pattern) else os.path.abspath(pattern)
+        rule = f"it matches no file: there is no {place}"
+    raise ConfigurationError(f"input {pattern!r}", rule, "check the path and the pattern")
+
+
+def _listed(pattern: str, paths: Callable[[str], Iterator[str]]) -> Iterator[str]:
+    if not pattern.isprintable():
+        raise ConfigurationError(f"input {pattern!r}", "its name does not print, or is not UTF-8", "rename it")
+    try:
+        yield from paths(pattern)
+    except Exception as error:
+        why = f"{type(error).__name__}: {shown(str(error))}"
+        raise ConfigurationError(
+            f"input {pattern!r}", f"it cannot be listed ({why})", "check the path and your rights"
+        ) from error
+
+
+def _paths(pattern: str) -> Iterator[str]:
+    """A file of just that name, or those that match."""
+    if os.path.isfile(pattern):
+        yield pattern
+        return
+    # Beam matches nothing in the working folder unless the pattern names a folder.
+    for metadata in iterate_files(pattern if posixpath.dirname(pattern) else f"./{pattern}"):
+        yield metadata.path
+
+
+def _image_paths(pattern: str) -> Iterator[str]:
+    if os.path.isdir(pattern):
+        yield from filter(is_named_like_an_image, _files_below(pattern))
+        return
+    if FileSystems.get_scheme(pattern) is None or glob.has_magic(pattern):
+        yield from _paths(pattern)
+        return
+    found = [] if pattern.endswith("/") else list(_paths(pattern))
+    yield from found or filter(is_named_like_an_image, _paths(f"{pattern.rstrip('/')}/**"))
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    for directory, _, names in os.walk(folder, onerror=_raise):
+        yield from (os.path.join(directory, name) for name in names)
+
+
+def _raise(error: OSError) -> None:
+    raise error

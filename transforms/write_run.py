@@ -1,0 +1,59 @@
+"""`WriteRun`: what a run came to becomes tables and a manifest: flattened, written, accounted for, committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import apache_beam as beam
+
+from ..schemas import TABLES
+from .account_run import FILES, AccountRun, count_record
+from .flatten_sections import FlattenSections
+from .records_to_tables import RecordsToTables
+from .write_tables import WriteTables
+
+ANSWERS, RECORDS, COUNTS = "answers", "records", "counts"
+
+
+class WriteRun(beam.PTransform):
+    """dict of tuples of PCollections -> PCollection with the manifest (a dict).
+
+    Takes `answers` (`pa.Table`, schema of `responses`), `records` (`DeadLetter`, `Deferred`, `Duplicate`) and `counts`
+    (dicts to add up). Every table is written, also one without rows.
+
+    Nothing large is flattened from several stages: a runner in memory would hold it all between them. Branches are
+    written on their own, and only counts and file names come together.
+
+    Args:
+      output, run_id, facts: as of `AccountRun`.
+      optional: which of the optional tables are written too.
+    """
+
+    def __init__(
+        self,
+        output: str,
+        run_id: str,
+        facts: Mapping[str, Any],
+        optional: Iterable[str] = (),
+    ) -> None:
+        super().__init__()
+        self._output, self._run_id, self._facts = output, run_id, facts
+        wanted = set(optional)
+        self._tables = [name for name, table in TABLES.items() if not table.optional or name in wanted]
+
+    def expand(self, inputs: Mapping[str, tuple[beam.PCollection, ...]]) -> beam.PCollection:
+        sections = [
+            answers | f"Flatten {number}" >> FlattenSections(self._run_id)
+            for number, answers in enumerate(inputs[ANSWERS])
+        ]
+        records = [*inputs.get(RECORDS, ()), *(each["dead_letters"] for each in sections)]
+        tables = [each["tables"] for each in sections]
+        counts = [*inputs[COUNTS], *(each["counts"] for each in sections)]
+        for number, rows in enumerate(records):
+            tables.append(rows | f"Rows {number}" >> RecordsToTables())
+            counts.append(rows | f"Count {number}" >> beam.Map(count_record))
+        files = tuple(tables) | "WriteTables" >> WriteTables(self._output, self._run_id, self._tables)
+        numbered = {f"counts {number}": each for number, each in enumerate(counts)}
+        commit = AccountRun(self._output, self._run_id, self._facts)
+        return {FILES: files, **numbered} | "AccountRun" >> commit
