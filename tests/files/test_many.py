@@ -56,14 +56,12 @@ def test_nothing_to_do_is_nothing(folder):
 def test_requests_go_side_by_side(slow):
     moves = [(f"slow://out/staging/{number}", f"slow://out/tags/{number}") for number in range(1000)]
     slow.names = {source for source, _ in moves} | {f"slow://out/journal/{number}" for number in range(500)}
-    started = monotonic()
     rename_many(moves)
     assert slow.requests == 2000
     assert slow.most_at_once == 50
     remove_folder("slow://out/journal")
     assert slow.requests == 2000 + 1 + 5
     assert slow.names == {target for _, target in moves}
-    assert monotonic() - started < 10  # one after the other: 40 s
 
 
 def test_the_first_error_ends_it_and_names_the_file(slow):
