@@ -11,15 +11,16 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.__main__ import main
 
 # The same cases every time, but where new ones are asked for (`.ci/long seeds`).
-settings.register_profile("same", derandomize=True, print_blob=True)
-settings.register_profile("seeds", derandomize=False, print_blob=True)
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)  # on a busy machine
+settings.register_profile("same", _PATIENT, derandomize=True)
+settings.register_profile("seeds", _PATIENT, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 pytest_plugins = ["stand_ins.fixtures"]
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from random import Random
 from typing import Literal
+from unittest.mock import patch
+from uuid import UUID
 
 from image_analysis_beam.emulator.limits import Limit
 from image_analysis_beam.transforms.endpoint.settings import CallSettings
+from image_analysis_beam.transforms.fleet import lease
 
 from .service import Drop, Latency, Service, Status, Strays
 from .world import MemoryBoard, Tenant, Worker, World
@@ -133,7 +136,8 @@ def simulate(scenario: Scenario) -> Result:
     _start(world, scenario, draw)
     if scenario.tenant:
         Tenant(world, scenario.tenant, draw).call()
-    world.run(scenario.seconds)
+    with patch.object(lease, "uuid4", lambda: UUID(int=random.getrandbits(128))):  # members, and so their ranks
+        world.run(scenario.seconds)
     counts = (dict(service.by_second[status]) for status in Status)
     return Result(scenario, *counts, dict(world.outcomes), world.finished_at, service.arrivals)
 

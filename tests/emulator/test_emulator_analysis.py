@@ -116,7 +116,7 @@ pictures = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(pictures, st.lists(st.floats(0.75, 1.8), max_size=3, unique=True))
 def test_invariants_of_the_contract(image, ratios):
     found = answer(image, *ratios)

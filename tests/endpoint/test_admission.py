@@ -193,7 +193,7 @@ def test_who_goes_first(outage, order):
     assert order == expected
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.integers(1, 8),
     st.integers(1, 12),

@@ -59,7 +59,7 @@ def to(peer: Peer) -> Client:
     return client(peer.url, Timeouts(5, 5, 5))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(reply=replies())
 def test_there_is_always_an_end(to, saying, reply):
     saying.reply = reply

@@ -107,14 +107,14 @@ def judge(peer: Peer, reply: bytes) -> None:
         assert (request_id(result) or "").isprintable()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(replies())
 def test_there_is_a_verdict(peer, reply):
     judge(peer, reply)
 
 
 @pytest.mark.long
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=5000)
 @given(replies())
 def test_there_is_a_verdict_on_five_thousand(peer, reply):
     judge(peer, reply)

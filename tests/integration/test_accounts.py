@@ -109,7 +109,7 @@ def gallery(tmp_path_factory, make_picture):
     return uris
 
 
-@settings(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=CASES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 9)), max_size=16),
     st.sampled_from(OUTAGES),

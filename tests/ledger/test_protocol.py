@@ -230,7 +230,7 @@ def makers(monkeypatch):
 def steps(number):
     """So many steps, fifty in an example."""
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(max_examples=number // 50, stateful_step_count=50, deadline=None, suppress_health_check=quiet)
+    return settings(max_examples=number // 50, stateful_step_count=50, suppress_health_check=quiet)
 
 
 class TestProtocol(Runs.TestCase):

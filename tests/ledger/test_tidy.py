@@ -111,7 +111,7 @@ def check(folder: list[Run], by: Run, before: set[str], after: set[str], taken_i
     assert {name for name in after if of(by, name) and not is_segment(name)} == counted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(folders(), st.data())
 def test_after_a_commit_what_counts_stays_and_what_it_took_in_goes(folder, data):
     committed = [run for run in folder if run.status == "committed"]
@@ -125,7 +125,7 @@ def test_after_a_commit_what_counts_stays_and_what_it_took_in_goes(folder, data)
     assert not after & (by.reads | own)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(folders(), st.data())
 def test_the_traces_of_a_run_go_and_nothing_else(folder, data):
     ended = [run for run in folder if run.status]

@@ -33,7 +33,7 @@ def test_arrow_reads_plain_answers(contract_bodies: dict[str, str]) -> None:
 
 
 @given(st.integers(0, 10**6), st.sets(st.sampled_from(sorted(answer(0).keys() - {"metadata", "modelVersion"}))))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_batches_with_some_sections(seed: int, missing: set[str]) -> None:
     whole, part = answer(seed), answer(seed + 1)
     for name in missing:
@@ -58,7 +58,7 @@ def test_null_where_it_means_nothing_and_the_text_null_are_plain(section: dict[s
 
 
 @given(st.integers(0, 2**48))
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=1500, derandomize=True)
 def test_what_arrow_reads_of_changed_answers_python_reads_too(seed: int) -> None:
     assert not fuzz.disagreement(fuzz.batch(random.Random(seed)))
 

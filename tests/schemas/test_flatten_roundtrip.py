@@ -207,7 +207,7 @@ def bits(value: Any) -> Any:
     return struct.pack(">d", value) if isinstance(value, float) else value
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(answers=st.lists(ANSWER, min_size=1, max_size=4))
 def test_answers_are_rebuilt_from_their_rows(answers: list[dict[str, Any]], responses: Callable[..., pa.Table]) -> None:
     flattened = flatten(responses(*answers))
@@ -219,7 +219,7 @@ def test_answers_are_rebuilt_from_their_rows(answers: list[dict[str, Any]], resp
         assert bits(rebuilt) == bits(json.loads(json.dumps(answer)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(numbers=st.lists(st.one_of(NUMBER, st.integers(-(2**53), 2**53)), min_size=1, max_size=20))
 def test_every_number_is_stored_exactly(numbers: list[float], responses: Callable[..., pa.Table]) -> None:
     tags = [{"name": "n", "confidence": number} for number in numbers]

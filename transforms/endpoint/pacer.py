@@ -33,9 +33,10 @@ no cut.
 A share below one call a second meets the shares of other processes by chance: in some seconds more slots fall
 together than the service admits, though their sum is within the limit. Such a refusal moves the slots on by a little,
 out of the crowd, so that processes which know nothing of each other come to lie evenly. Those that do know of each
-other have a `Grid`: the slots of all lie evenly on the wall clock, each member's at its rank. When their number
-changes, a member takes the next slot of the new grid: on the average it loses none and gains none. Clocks that differ
-only make the slots less even.
+other have a `Grid`: the slots of all lie evenly on the wall clock, each member's at its rank. One whose pace was cut
+takes fewer of its own slots and no other's, where it would be refused again and its neighbours with it. When their
+number changes, a member takes the next slot of the new grid: on the average it loses none and gains none. Clocks that
+differ only make the slots less even.
 
 From CUBIC: back to where it was lost, then flat, then ever steeper; not its cubes, an exponential finds a limit that
 tripled in half the time. From Netflix's concurrency-limits: no growth while the limit is not used. From the AWS SDK's
@@ -141,12 +142,12 @@ class Pacer:
             return
         self._scale(ceiling, now)
         if self._is_on_grid:
-            self._next_slot = grid.nearest(now + 0.5 / self.rate, 1 / self.rate)
+            self._next_slot = grid.nearest(now + 0.5 / self.rate, 1 / self.ceiling)
 
     @property
     def _is_on_grid(self) -> bool:
         is_shared = self._grid is not None and self._grid.members > 1
-        return is_shared and self.ceiling < GRID_BELOW and self.rate == self.ceiling
+        return is_shared and self.ceiling < GRID_BELOW
 
     def _scale(self, ceiling: float, now: float) -> None:
         """What it may call, and so what it bears, is so many times what it was, as others bear the rest."""
@@ -178,7 +179,7 @@ class Pacer:
         start = max(self._next_slot, self._closed_until, now - min(interval, LATE))
         self._next_slot = start + interval
         if self._is_on_grid and self._grid:
-            self._next_slot = self._grid.nearest(self._next_slot, interval)
+            self._next_slot = self._grid.nearest(self._next_slot, 1 / self.ceiling)
         self._recent.started(now, self.rate)
         self._sum = max(0.0, self._sum - self._usual)
         if self._dip:
