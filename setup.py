@@ -4,11 +4,17 @@ Everything lives here and not in pyproject.toml because this file is also what a
 stages (`--setup_file=./setup.py`): it has to build a complete sdist on its own.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import setup
 
+HERE = Path(__file__).parent
+SOURCES = "https://github.com/image-analysis-beam/image-analysis-beam"
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pipeline/package/__init__.py").read_text("utf-8"))[1]
+
 PACKAGES = {
+    "image_analysis_beam": "pipeline/package",  # version and `python -m`: what belongs to no room
     "image_analysis_beam.schemas": "schemas",
     "image_analysis_beam.transforms": "transforms",
     "image_analysis_beam.transforms.endpoint": "transforms/endpoint",
@@ -20,22 +26,34 @@ PACKAGES = {
     "image_analysis_beam.pipeline.report": "pipeline/report",
     "image_analysis_beam.emulator": "emulator",
     "image_analysis_beam.emulator.analysis": "emulator/analysis",
+    "image_analysis_beam.examples": "examples",
+}
+
+PACKAGE_DATA = {
+    "image_analysis_beam": ["py.typed"],
+    "image_analysis_beam.transforms": ["providers.yaml"],
+    "image_analysis_beam.pipeline.report": ["*.j2", "*.css", "*.js"],
+    "image_analysis_beam.examples": ["*.yaml"],
 }
 
 INSTALL_REQUIRES = [
     "apache-beam[gcp]>=2.76,<3",  # 2.76 fixed a memory leak from cached exceptions
     "requests>=2.32",
+    "urllib3>=2",  # what `requests` is made of: an exchange is watched there
     "pyarrow>=17",
+    "numpy>=1.26",  # offsets and counts of Arrow's columns are computed with it
+    "PyYAML>=6",  # reads a file of several resources
     "google-cloud-storage>=2.18",
     "Pillow>=10.3",  # reads an image's format and sides before a call is paid for
     "tqdm>=4.66",  # the progress line of local runs: knows terminals, widths and redrawing
     "jinja2>=3.1",  # writes the HTML report; escapes every foreign text by itself
+    "MarkupSafe>=2.1",  # what jinja2 escapes with
 ]
 
 EXTRAS = {
-    # aiohttp serves tens of thousands of requests a second from one process; numpy computes the answers; trustme makes
-    # the certificate of --tls, with the `cryptography` that Beam brings.
-    "emulator": ["aiohttp>=3.10", "numpy>=1.26", "trustme>=1.1"],
+    # aiohttp serves tens of thousands of requests a second from one process; trustme makes the certificate of --tls,
+    # with the `cryptography` that Beam brings.
+    "emulator": ["aiohttp>=3.10", "trustme>=1.1"],
     # RapidOCR ships its models in the wheel: real `read` answers with no download.
     "emulator-ocr": ["rapidocr>=3.10,<4", "onnxruntime>=1.18"],
     # Microsoft's own client of Entra ID: environment, workload and managed identities.
@@ -63,21 +81,51 @@ EXTRAS["test"] = [
     "flask>=3",  # moto's server, without the thirty packages of its `server` extra
     "flask-cors>=5",
 ]
+EXTRAS["release"] = ["build>=1.2", "twine>=6"]  # wheel and sdist, and whether an index will take them
 EXTRAS["lint"] = ["ruff>=0.17,<0.18", "mypy>=2,<3"]
 # Spark reads our Parquet too; its test needs Java besides, and is skipped without them.
 EXTRAS["interop"] = ["pyspark>=3.5"]
 
+
+def long_description() -> str:
+    """The README, whose links lead to the sources of this version wherever it is shown."""
+    readme = (HERE / "README.md").read_text("utf-8")
+    tree = "main" if ".dev" in VERSION else f"v{VERSION}"
+    return re.sub(r"\]\((?!https?://|#)", f"]({SOURCES}/blob/{tree}/", readme)
+
+
 setup(
     name="image-analysis-beam",
-    version="0.1.0",
+    version=VERSION,
     description="Apache Beam transforms that analyze images with Azure Image Analysis 4.0",
-    long_description=Path("README.md").read_text("utf-8"),
+    long_description=long_description(),
     long_description_content_type="text/markdown",
+    author="The authors of image-analysis-beam",
+    url=SOURCES,
+    project_urls={
+        "Documentation": f"{SOURCES}#readme",
+        "Changelog": f"{SOURCES}/blob/main/CHANGELOG.md",
+        "Issues": f"{SOURCES}/issues",
+    },
     license="Apache-2.0",
+    keywords=["apache-beam", "dataflow", "azure", "image-analysis", "computer-vision", "ocr", "parquet", "arrow"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3 :: Only",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)),
+        "Topic :: Database",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Topic :: System :: Distributed Computing",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.11",
     packages=list(PACKAGES),
     package_dir=PACKAGES,
-    package_data={"image_analysis_beam.pipeline.report": ["*.j2", "*.css", "*.js"]},
+    package_data=PACKAGE_DATA,
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["image-analysis-beam = image_analysis_beam.pipeline.__main__:main"]},

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${PROJECT:?the Google Cloud project}" "${REGION:?for example europe-west4}"
 : "${REPOSITORY:?an Artifact Registry repository of that region}" "${BUCKET:?gs://… for the template}"
-version=$(sed -n 's/^ *version="\(.*\)",$/\1/p' setup.py)
+version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' pipeline/package/__init__.py)
 image="$REGION-docker.pkg.dev/$PROJECT/$REPOSITORY/image-analysis-beam:$version"
 
 docker build --file deploy/Dockerfile --tag "$image" .

@@ -8,6 +8,8 @@ from contextlib import nullcontext
 from difflib import get_close_matches
 from importlib import import_module
 
+from image_analysis_beam import __version__
+
 from .stopping import SIGNALS
 
 BAD_CONFIGURATION = 2
@@ -26,7 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     """Runs a subcommand; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] in (["--help"], ["-h"], ["help"]):
-        return _print_usage()
+        return _print(usage())
+    if arguments[:1] in (["--version"], ["-V"]):
+        return _print(f"image-analysis-beam {__version__}")
     if not arguments:
         print(usage(), file=sys.stderr)
         return BAD_CONFIGURATION
@@ -73,10 +77,10 @@ def _run(module: str, arguments: list[str]) -> int:
     return BAD_CONFIGURATION
 
 
-def _print_usage() -> int:
+def _print(text: str) -> int:
     """Without the slow imports of `terminal`."""
     try:
-        print(usage(), flush=True)
+        print(text, flush=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is tried again at the end
         if not isinstance(error, BrokenPipeError):
@@ -88,9 +92,8 @@ def _print_usage() -> int:
 def usage() -> str:
     """The list of commands."""
     lines = [f"  {name:<10} {does}" for name, (_, does) in COMMANDS.items()]
-    return "\n".join(
-        ["usage: image-analysis-beam COMMAND [flags]", "", "commands:", *lines, "", "COMMAND --help lists its flags."]
-    )
+    end = "COMMAND --help lists its flags. --version prints the version."
+    return "\n".join(["usage: image-analysis-beam COMMAND [flags]", "", "commands:", *lines, "", end])
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Prices:
 
 def billed_features(request: AnalyzeRequest) -> tuple[str, ...]:
     """What is billed for one image of a request."""
-    return request.features or (CUSTOM_MODEL,)
+    return tuple(request.features) or (CUSTOM_MODEL,)
 
 
 def read_prices(path: str | None) -> Prices:

@@ -57,7 +57,7 @@ def test_the_yaml_pipeline_takes_rows_of_ones_own(emulator, pictures, broken, tm
     Path("products.csv").write_text(f"sku,photo,price\nmug,{picture},3.5\nlid,{broken},1\ncup,{picture},2\n")
     (pipeline,) = blocks("yaml")
     Path("pipeline.yaml").write_text(pipeline)
-    Path("providers.yaml").write_text((ROOT / "providers.yaml").read_text())
+    Path("providers.yaml").write_text((ROOT / "transforms/providers.yaml").read_text())
     variables = json.dumps({"endpoint": emulator.url})
     main.run(["--yaml_pipeline_file=pipeline.yaml", f"--jinja_variables={variables}", "--runner=FnApiRunner"])
     (answers,) = tmp_path.glob("answers.json*")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -91,7 +91,7 @@ class AnalyzeRequest:
     """What to ask of every image: either `features` or `model_name`.
 
     Args:
-      features: names of `FEATURES` in any case, as a list or one comma-separated text.
+      features: names of `FEATURES` in any case, as a list or one comma-separated text; kept as a tuple, in their order.
       model_name: a custom model, instead of features. Preview api-versions only.
       language: of tags; captions are always English.
       gender_neutral_caption: "person" for "man" and "woman" in captions.
@@ -103,11 +103,11 @@ class AnalyzeRequest:
       ConfigurationError: the service would refuse this request, or ignore a part of it.
     """
 
-    features: tuple[str, ...] = ()
+    features: Sequence[str] = ()
     model_name: str = ""
     language: str = "en"
     gender_neutral_caption: bool = False
-    smartcrops_aspect_ratios: tuple[float, ...] = ()
+    smartcrops_aspect_ratios: Sequence[float] | str = ()
     api_version: str = ""
     model_version: str = "latest"
 

@@ -74,7 +74,7 @@ class Stamp:
             fingerprint=self.fingerprint,
             run_id=self.run_id,
             api_version=self.request.api_version,
-            features=self.request.features,
+            features=tuple(self.request.features),
             model_name=self.request.model_name or None,
             body=scrub_answer(reply.body.decode("utf-8"), call.image.uri),
             request_id=request_id(reply),
