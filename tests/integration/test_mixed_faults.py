@@ -55,8 +55,14 @@ def check(finished, widths, good, faulty):
     for width in widths:
         ends[FAULTS[width][1]] += faulty
     found = Counter({ANSWERED: finished.manifest["conservation"]["analyzed"], **finished.manifest["dead_letters"]})
-    assert (finished.code, found) == (0, ends), finished.err + json.dumps(finished.manifest["conservation"])
-    places = Counter(uri for table in ("images", "dead_letters") for (uri,) in finished.rows(table, "image_uri"))
+    # Where the machine is so slow that calls come one by one, nobody may be answered after the last one that fails.
+    untold = finished.manifest["deferred"].get("unsettled", 0)
+    told = finished.err + json.dumps(finished.manifest["conservation"])
+    assert (finished.code, finished.manifest["deferred"]) in ((0, {}), (3, {"unsettled": untold})), told
+    assert (found <= ends, found.total() + untold) == (True, ends.total()), told
+    assert untold <= 2
+    tables = ("images", "dead_letters", "deferred")
+    places = Counter(uri for table in tables[: 2 + bool(untold)] for (uri,) in finished.rows(table, "image_uri"))
     assert set(places.values()) == {1}
     assert len(places) == sum(ends.values())
 
