@@ -26,11 +26,11 @@ from ..transforms.ledger.plan import RedrivePolicy
 from ..transforms.lists.files import list_format
 from ..transforms.lists.references import STANDARD_INPUT
 from ..transforms.plan_work import PlanWork
+from ..transforms.prices import Prices, read_prices
 from ..transforms.read_image_uris import DEFAULT_COLUMN, ReadImageUris
 from ..transforms.write_run import WriteRun
 from .options import ImageAnalysisOptions
 from .paths import check_store, output_folder
-from .prices import Prices, read_prices
 from .resources import entries, resources, whole_rate
 from .runners import DATAFLOW_RUNNER, IN_MEMORY_RUNNER, in_memory_unless_named
 from .workers import ON_THIS_MACHINE, check_processes, processes_that_share
@@ -147,7 +147,7 @@ def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str) -> beam.PColl
         "counts": (work["counts"], calls["stats"]),
     }
     optional = ["duplicates"] if flags.with_duplicates else []
-    return outcomes | "WriteRun" >> WriteRun(output, run_id, facts(config), optional)
+    return outcomes | "WriteRun" >> WriteRun(output, run_id, facts(config), optional, config.prices)
 
 
 def shard_digits(runner: str) -> int:

@@ -120,6 +120,10 @@ def _add_work(group: Any) -> None:
     group.add_argument("--max_redrives", type=int, default=3, help="how often one image is called again over all runs")
     group.add_argument("--max_calls", type=int, help="call at most this many images in this run; the rest is deferred")
     group.add_argument(
+        "--prices",
+        help="JSON file of your prices per 1 000 transactions, by feature; for plan, manifest and report",
+    )
+    group.add_argument(
         "--take_over",
         default="",
         help="id of the run that owns the output, if you know that it is dead although it seems to live",
@@ -189,6 +193,5 @@ def _add_local(group: Any) -> None:
 
 
 def _add_others(group: Any) -> None:
-    group.add_argument("--prices", help="plan, report: JSON file of your prices per 1 000 transactions, by feature")
     group.add_argument("--json", action="store_true", help="plan: print JSON instead of text")
     group.add_argument("--stored", help="reflatten: the folder whose answers are flattened again")

@@ -12,12 +12,13 @@ import apache_beam as beam
 from apache_beam.pvalue import AsSingleton
 
 from ..transforms.account_run import AddCounts
+from ..transforms.cost import cost_of
 from ..transforms.endpoint.signatures import has_expired
 from ..transforms.endpoint.uri import ImageRef
 from ..transforms.plan_work import PlanWork
+from ..transforms.prices import Prices, money
 from .flags import parse
 from .job import JobConfig, configure
-from .prices import Prices, billed_features
 from .terminal import out
 
 AN_HOUR = 3600  # seconds
@@ -55,7 +56,7 @@ def _count(config: JobConfig) -> dict[str, int]:
                 work["counts"],
                 work["to_do"]
                 | "CountToDo"
-                >> beam.Map(_count_image, AsSingleton(to_call), billed_features(config.request), rate, now),
+                >> beam.Map(_count_image, AsSingleton(to_call), config.request.billed_features, rate, now),
                 work["deferred"] | "CountOver" >> beam.Map(lambda _: {"over_budget": 1}),
             )
             total = numbers | beam.Flatten() | "Sum" >> beam.CombineGlobally(AddCounts())
@@ -80,7 +81,7 @@ def make_plan(config: JobConfig, counts: dict[str, int], prices: Prices) -> dict
     """The plan as data; seconds are None where no rate is given."""
     to_call, rate = counts.get("to_call", 0), config.requests_per_second
     worst = 1 + config.settings.ambiguous_retries
-    asked = {name: counts.get(f"asked.{name}", 0) for name in billed_features(config.request)}
+    asked = {name: counts.get(f"asked.{name}", 0) for name in config.request.billed_features}
     held = {name: to_call - number for name, number in asked.items() if number < to_call}
     return {
         "input": counts.get("input", 0),
@@ -97,9 +98,10 @@ def make_plan(config: JobConfig, counts: dict[str, int], prices: Prices) -> dict
         "held": held,
         "transactions": sum(asked.values()),
         "cost": {
-            "amount": prices.cost(asked),
-            "worst_case": prices.cost({name: number * worst for name, number in asked.items()}),
-            "saved": prices.cost(held),
+            "amount": float(prices.cost(asked)),
+            "worst_case": float(prices.cost({name: number * worst for name, number in asked.items()})),
+            "saved": float(prices.cost(held)),
+            "recovered": cost_of(counts, prices)["amount"],
             "currency": prices.currency,
             "source": prices.source,
         },
@@ -122,18 +124,20 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
         f"  {plan['over_budget']} would be deferred: over --max_calls" if plan["over_budget"] else "",
         f"  {sum(plan['skipped'].values())} would be skipped{_reasons(plan['skipped'])}",
         f"  {plan['duplicates']} are duplicates",
-        f"  {plan['recovered']} were answered in a run that did not end, and are taken over"
+        f"  {plan['recovered']} were answered in a run that did not end, and are taken over; "
+        f"{money(cost['recovered'])} {cost['currency']} were spent there, and count in this run"
         if plan["recovered"]
         else "",
         f"  {plan['by_former_id']} of these were answered under the id that an earlier version gave them"
         if plan["by_former_id"]
         else "",
         f"{plan['transactions']} transactions{_by_feature(plan['asked'])}",
-        f"  {sum(plan['held'].values())} transactions{_by_feature(plan['held'])} are saved, about {cost['saved']:.2f} "
-        f"{cost['currency']}: of these images the answers are held"
+        f"  {sum(plan['held'].values())} transactions{_by_feature(plan['held'])} are saved, "
+        f"about {money(cost['saved'])} {cost['currency']}: of these images the answers are held"
         if plan["held"]
         else "",
-        f"about {cost['amount']:.2f} {cost['currency']} ({cost['source']}); at most {cost['worst_case']:.2f} "
+        f"about {money(cost['amount'])} {cost['currency']} ({cost['source']}); "
+        f"at most {money(cost['worst_case'])} "
         "if every call has to be made again because its answer was lost",
         _time(plan),
         f"{plan['expiring']} signed URLs expire within {'that time' if plan['seconds'] else 'an hour'}"

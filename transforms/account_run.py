@@ -15,12 +15,14 @@ import apache_beam as beam
 from ..schemas import TABLES
 from ..schemas.outcomes import DeadLetter, Deferred, Duplicate
 from .call_stats import latency_percentiles
+from .cost import cost_of
 from .counts import Counts, pace, timeline
 from .ledger.layout import Layout
 from .ledger.log import entry_of
 from .ledger.records import Record, commit
 from .ledger.start import start_run
 from .ledger.tidy import leaving_nothing_if_taken_over, tidy
+from .prices import INDICATIVE, Prices
 from .write_tables import WrittenFile
 
 MANIFEST_VERSION = 1
@@ -44,6 +46,7 @@ class AccountRun(beam.PTransform):
       output: the output folder.
       run_id: this run.
       facts: what the manifest says besides: request, versions, settings. JSON only.
+      prices: what it cost is told by these.
 
     A run that nobody has started (`start_run`) is started here: it planned from nothing, so it needs the folder for its
     commit alone.
@@ -54,9 +57,9 @@ class AccountRun(beam.PTransform):
       Owned: another run owns it, where this one was not started.
     """
 
-    def __init__(self, output: str, run_id: str, facts: Mapping[str, Any]) -> None:
+    def __init__(self, output: str, run_id: str, facts: Mapping[str, Any], prices: Prices | None = None) -> None:
         super().__init__()
-        self._commit = _Commit(Layout(output), run_id, dict(facts))
+        self._commit = _Commit(Layout(output), run_id, dict(facts), prices)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> beam.PCollection:
         sums = [
@@ -102,12 +105,14 @@ class _Commit(beam.DoFn):
         layout: Layout,
         run_id: str,
         facts: dict[str, Any],
+        prices: Prices | None,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
-        self._layout, self._run_id, self._facts, self._now = layout, run_id, facts, now
+        self._layout, self._run_id, self._facts, self._prices, self._now = layout, run_id, facts, prices, now
 
     def process(self, files: list[WrittenFile], counts: dict[str, int]) -> Iterator[Record]:
-        manifest = make_manifest(self._layout.output, self._run_id, self._facts, files, counts, self._now())
+        given = self._layout.output, self._run_id, self._facts
+        manifest = make_manifest(*given, files, counts, self._now(), self._prices)
         if entry_of(self._layout, self._run_id) is None:
             start_run(self._layout.output, self._run_id)
         with leaving_nothing_if_taken_over(self._layout, self._run_id):
@@ -123,6 +128,7 @@ def make_manifest(
     files: Iterable[WrittenFile],
     counts: Mapping[str, int],
     now: datetime,
+    prices: Prices | None = None,
 ) -> dict[str, Any]:
     """The manifest of a run that adds up.
 
@@ -148,6 +154,7 @@ def make_manifest(
             **{name: counts.get(name, 0) for name in _CALL_COUNTS},
             "requests_per_second": pace(counts),
         },
+        "cost": cost_of(counts, prices or Prices(INDICATIVE)),
         "limited_by": _named(counts, "waited."),
         "closed": _named(counts, "closed."),
         "latency_seconds": latency_percentiles(dict(counts)),

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from .cost import transactions_of
 from .counts import Counts, step_name
 from .endpoint.settle import Attempt
 
@@ -45,6 +46,7 @@ def counts_of(attempts: Iterable[Attempt]) -> Counter[str]:
         counts["bytes_sent"] += attempt.bytes_sent
         counts["billed_units"] += attempt.billed_units
         counts["retries"] += number > 0
+        counts.update(transactions_of(attempt))
     return counts
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from apache_beam.pvalue import AsSingleton, TaggedOutput
 
 from ..schemas.outcomes import DeadLetter, Deferred, Duplicate
+from .cost import spent_before
 from .endpoint.errors import MANY, check_type, check_whole
 from .endpoint.fingerprint import request_fingerprint
 from .endpoint.request import AnalyzeRequest
@@ -23,7 +24,7 @@ from .ledger.history import (
     read_journalled,
     shard_of,
 )
-from .ledger.journal import dead_letters
+from .ledger.journal import dead_letters, read_segment
 from .ledger.plan import Cut, RedrivePolicy, ToDo, budget_bucket, cut_of, plan_shard
 from .live_counts import live_counts
 from .member_fn import MemberFn
@@ -44,7 +45,8 @@ class PlanWork(beam.PTransform):
     `deferred`: `Deferred`, reason `over_budget`.
     `duplicates`: `Duplicate`, further references of an image.
     `counts`: dicts to add up: `input`, `duplicates`, `recovered`, `recovered_extra`, `skipped.<reason>`,
-      `to_do.<why>`; `by_former_id` of the skipped and recovered were answered under the id of an earlier version.
+      `to_do.<why>`; `recovered.*` was spent on what is taken over (`spent_before`); `by_former_id` of the skipped and
+      recovered were answered under the id of an earlier version.
 
     Args:
       request: what is asked. An answer counts for each feature that it was asked with the same options.
@@ -93,11 +95,13 @@ class PlanWork(beam.PTransform):
             )
         )
         to_do, deferred = self._within_budget(planned[TO_DO])
+        by_segment = {name: planned[name] | f"BySegment {name}" >> beam.GroupByKey() for name in (RECOVERED, FAILED)}
         recovered, failed = (
-            planned[name]
-            | f"BySegment {name}" >> beam.GroupByKey()
-            | f"Read {name}" >> beam.FlatMapTuple(read_journalled)
-            for name in (RECOVERED, FAILED)
+            segments | f"Read {name}" >> beam.FlatMapTuple(read_journalled) for name, segments in by_segment.items()
+        )
+        spent = tuple(
+            segments | f"Spent {name}" >> beam.MapTuple(lambda path, _: spent_before(read_segment(path)))
+            for name, segments in by_segment.items()
         )
         return {
             TO_DO: to_do,
@@ -105,7 +109,7 @@ class PlanWork(beam.PTransform):
             FAILED: failed | "DeadLetters" >> beam.FlatMap(dead_letters_of, self._run_id),
             DEFERRED: deferred,
             DUPLICATES: planned[DUPLICATES],
-            COUNTS: planned[COUNTS],
+            COUNTS: (planned[COUNTS], *spent) | "Counts" >> beam.Flatten(),
         }
 
     def _within_budget(self, to_do: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:

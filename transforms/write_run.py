@@ -10,6 +10,7 @@ import apache_beam as beam
 from ..schemas import TABLES
 from .account_run import FILES, AccountRun, count_record
 from .flatten_sections import FlattenSections
+from .prices import Prices
 from .records_to_tables import RecordsToTables
 from .write_tables import WriteTables
 
@@ -28,6 +29,7 @@ class WriteRun(beam.PTransform):
     Args:
       output, run_id, facts: as of `AccountRun`.
       optional: which of the optional tables are written too.
+      prices: as of `AccountRun`.
     """
 
     def __init__(
@@ -36,9 +38,10 @@ class WriteRun(beam.PTransform):
         run_id: str,
         facts: Mapping[str, Any],
         optional: Iterable[str] = (),
+        prices: Prices | None = None,
     ) -> None:
         super().__init__()
-        self._output, self._run_id, self._facts = output, run_id, facts
+        self._output, self._run_id, self._facts, self._prices = output, run_id, facts, prices
         wanted = set(optional)
         self._tables = [name for name, table in TABLES.items() if not table.optional or name in wanted]
 
@@ -55,5 +58,5 @@ class WriteRun(beam.PTransform):
             counts.append(rows | f"Count {number}" >> beam.Map(count_record))
         files = tuple(tables) | "WriteTables" >> WriteTables(self._output, self._run_id, self._tables)
         numbered = {f"counts {number}": each for number, each in enumerate(counts)}
-        commit = AccountRun(self._output, self._run_id, self._facts)
+        commit = AccountRun(self._output, self._run_id, self._facts, self._prices)
         return {FILES: files, **numbered} | "AccountRun" >> commit

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from image_analysis_beam.pipeline.job import shard_digits
 from image_analysis_beam.pipeline.options import ImageAnalysisOptions
-from image_analysis_beam.pipeline.prices import INDICATIVE
 from image_analysis_beam.pipeline.runners import DATAFLOW_RUNNER, IN_MEMORY_RUNNER
 from image_analysis_beam.pipeline.workers import ASSUMED_LATENCY, DEFAULT_VCPUS
 from image_analysis_beam.transforms.analyze_images import BATCH_SIZE
 from image_analysis_beam.transforms.endpoint.pacer import HEADROOM, THIN, THIN_HEADROOM
 from image_analysis_beam.transforms.endpoint.settings import CallSettings
 from image_analysis_beam.transforms.ledger.journal import SEGMENT_SECONDS
+from image_analysis_beam.transforms.prices import INDICATIVE
 from image_analysis_beam.transforms.write_tables import FILE_BYTES
 
 _SETTINGS = CallSettings()

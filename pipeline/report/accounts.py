@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ...transforms.endpoint.errors import ConfigurationError
 from ...transforms.endpoint.faults import FAULTS, OUTAGE_FAULTS
-from ...transforms.endpoint.request import AnalyzeRequest
+from ...transforms.prices import INDICATIVE, Prices
+from ..cost import asked, spent
 from ..manifests import Manifest
-from ..prices import Prices, billed_features
 from .reading import Folder, batches
 from .wording import readable
 
@@ -53,14 +53,19 @@ class Group(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What the run cost: what the service reported, and transactions times prices. None: the request is not known."""
+    """What the run cost: what the service reported, and transactions, by feature, times prices.
+
+    Transactions are None where it is not known what was asked. `saved`: what it would have cost to ask all that was
+    skipped or listed twice. `recovered` of the amount was spent by a run that did not end; `maybe` may be due besides.
+    """
 
     reported_units: int
-    transactions: int | None
-    amount: float | None
-    saved: float | None
+    transactions: dict[str, int] | None
+    amount: Decimal
+    saved: Decimal
+    recovered: Decimal
+    maybe: Decimal
     prices: Prices
-    features: tuple[str, ...]
 
 
 def totals(manifests: Iterable[Manifest]) -> Counter[str]:
@@ -104,35 +109,21 @@ def _state(point: dict[str, int]) -> str:
     return _OUTAGE_REASON if away and not point.get("answered") else ""
 
 
-def cost(manifest: Manifest, prices: Prices) -> Cost:
-    """What was billed, by the answers' headers and by the price list."""
-    accounts, units, request = manifest["conservation"], manifest["calls"]["billed_units"], asked(manifest)
-    if request is None:
-        return Cost(units, None, None, None, prices, ())
-    features, answers = billed_features(request), manifest["attempts"].get("answered", 0)
+def cost(manifest: Manifest, prices: Prices | None) -> Cost:
+    """What was billed, by the replies' headers and by the price list; by the run's own prices, if none are given."""
+    accounts, told, of_run = manifest["conservation"], manifest["cost"], spent(manifest)
+    prices = prices or (of_run.prices if of_run else Prices(INDICATIVE))
+    request = asked(manifest)
     known = accounts["skipped"] + accounts["duplicates"]
     return Cost(
-        units,
-        answers * len(features),
-        prices.cost(dict.fromkeys(features, answers)),
-        prices.cost(dict.fromkeys(features, known)),
+        max(told["reported_units"], manifest["calls"]["billed_units"]),
+        of_run.transactions if of_run else None,
+        prices.cost(of_run.transactions if of_run else {}),
+        prices.cost(dict.fromkeys(request.billed_features, known) if request else {}),
+        prices.cost(told["recovered"]),
+        prices.cost(told["maybe_billed"]),
         prices,
-        features,
     )
-
-
-def asked(manifest: Manifest) -> AnalyzeRequest | None:
-    """What a run asked of every image; None where it says nothing of it, or nothing that is known here."""
-    known = AnalyzeRequest.__dataclass_fields__  # a later version may ask for more
-    given = {name: _frozen(value) for name, value in manifest["request"].items() if name in known}
-    try:
-        return AnalyzeRequest(**given) if given else None
-    except ConfigurationError:
-        return None
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def dead_letter_groups(folder: Folder) -> list[Group]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from ...transforms.files import storage
+from ...transforms.prices import Prices, read_prices
 from ..flags import Parser
 from ..manifests import as_it_was_written
-from ..prices import Prices, read_prices
 from ..terminal import out
 from .findings import read_findings
 from .page import render
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
         given = parser.parse_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
-    out(write_report(given.output, given.run, read_prices(given.prices)))
+    out(write_report(given.output, given.run, _prices(given.prices)))
     return 0
 
 
@@ -42,10 +42,14 @@ def write_report(output: str, run_id: str | None = None, prices: Prices | None =
     """
     folder = read_folder(output, run_id)
     with as_it_was_written(folder.output):
-        html = render(folder, read_findings(folder), prices or read_prices(None), datetime.now(timezone.utc))
+        html = render(folder, read_findings(folder), prices, datetime.now(timezone.utc))
     path = storage.join(folder.output, REPORT)
     storage.write_whole(path, html.encode())
     return path
+
+
+def _prices(path: str | None) -> Prices | None:
+    return read_prices(path) if path else None
 
 
 def report_line(output: str, run_id: str, prices: str | None) -> str:
@@ -59,6 +63,6 @@ def report_line(output: str, run_id: str, prices: str | None) -> str:
       prices: path of a file of prices, if there is one.
     """
     try:
-        return f"report: {write_report(output, run_id, read_prices(prices))}"
+        return f"report: {write_report(output, run_id, _prices(prices))}"
     except Exception as error:
         return f"report: it could not be made ({type(error).__name__}: {error}); the tables are complete"

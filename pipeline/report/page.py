@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ...transforms.prices import Prices, money
+from ..cost import asked
 from ..manifests import Manifest
 from . import charts, wording
-from .accounts import OUTCOMES, Step, asked, cost, dead_letter_groups, deferred_groups, pace, totals
+from .accounts import OUTCOMES, Step, cost, dead_letter_groups, deferred_groups, pace, totals
 from .aggregates import CONFIDENCE_BINS, Bucket
 from .findings import Distribution, Findings
 from .layers import LAYERS
@@ -31,7 +33,7 @@ class Outcome(NamedTuple):
     reasons: dict[str, int]
 
 
-def render(folder: Folder, findings: Findings, prices: Any, now: datetime) -> str:
+def render(folder: Folder, findings: Findings, prices: Prices | None, now: datetime) -> str:
     """The whole page."""
     environment = Environment(
         loader=PackageLoader(__package__, ""),
@@ -44,6 +46,7 @@ def render(folder: Folder, findings: Findings, prices: Any, now: datetime) -> st
         "count": wording.count,
         "sureness": wording.confidence,
         "seconds": wording.seconds,
+        "money": money,
         "moment": wording.moment,
         "spelled": wording.spelled,
         "readable": wording.readable,

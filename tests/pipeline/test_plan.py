@@ -65,12 +65,12 @@ def test_cost_is_calls_times_features_times_price(run, halfway, tmp_path):
     assert planned["to_call"] == 29, "of one the image is known to be bad, whatever is asked"
     assert planned["transactions"] == 29 + 21, "tags of eight are held"
     indicative = {"currency": "USD", "source": "indicative prices"}
-    assert planned["cost"] == {"amount": 0.0645, "worst_case": 0.129, "saved": 0.008, **indicative}
+    assert planned["cost"] == {"amount": 0.0645, "worst_case": 0.129, "saved": 0.008, "recovered": 0, **indicative}
     prices = tmp_path / "prices.json"
     prices.write_text(json.dumps({"currency": "EUR", "tags": 10, "caption": 0}))
     mine = plan(run, *halfway, "--prices", prices, "--ambiguous_retries", "0")
-    expected = {"amount": 0.21, "worst_case": 0.21, "saved": 0.08, "currency": "EUR", "source": "your prices"}
-    assert mine["cost"] == expected
+    expected = {"amount": 0.21, "worst_case": 0.21, "saved": 0.08, "recovered": 0}
+    assert mine["cost"] == {**expected, "currency": "EUR", "source": "your prices"}
     assert plan(run, *halfway, "--model_name", "products", features=None)["asked"] == {"custom_model": 29}
 
 

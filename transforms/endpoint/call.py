@@ -297,6 +297,7 @@ class Caller:
                 waited=started - waiting_since,
                 bytes_sent=len(payload.body),
                 billed_units=billed_units(result) or 0,
+                asked=self._request.billed_features,
             )
         )
 

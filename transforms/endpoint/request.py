@@ -10,6 +10,7 @@ from typing import Any
 from .errors import ConfigurationError, check_type
 
 FEATURES = ("caption", "denseCaptions", "tags", "objects", "people", "smartCrops", "read")
+CUSTOM_MODEL = "custom_model"
 GA_VERSIONS = ("2023-10-01", "2024-02-01")
 PREVIEW_VERSIONS = ("2023-02-01-preview", "2023-04-01-preview")
 DEFAULT_FEATURES_VERSION = "2024-02-01"
@@ -127,6 +128,11 @@ class AnalyzeRequest:
     def max_image_bytes(self) -> int:
         """The largest image the service takes: 20 MiB, 6 MiB for a custom model."""
         return MAX_CUSTOM_IMAGE_BYTES if self.model_name else MAX_IMAGE_BYTES
+
+    @property
+    def billed_features(self) -> tuple[str, ...]:
+        """What the price list counts in a call: a transaction for each."""
+        return tuple(self.features) or (CUSTOM_MODEL,)
 
     def query(self) -> dict[str, str]:
         """The query parameters of the call; defaults are left out."""

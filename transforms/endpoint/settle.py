@@ -21,7 +21,10 @@ Outcome = Analyzed | DeadLetter | Deferred
 
 @dataclass(frozen=True)
 class Attempt:
-    """One HTTP request, for the accounts: Unix time at its end, class (`answered` or a fault's name), seconds."""
+    """One HTTP request, for the accounts: Unix time at its end, class (`answered` or a fault's name), seconds.
+
+    `asked`: the features that it asked for.
+    """
 
     ended_at: float
     result: str
@@ -29,6 +32,12 @@ class Attempt:
     waited: float
     bytes_sent: int
     billed_units: int
+    asked: tuple[str, ...] = ()
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether it was answered, or the reply says that it is billed."""
+        return self.billed_units > 0 or self.result in ("answered", "malformed_response")
 
 
 @dataclass

@@ -56,7 +56,7 @@ def dead_letters(rows: pa.Table) -> Iterator[DeadLetter]:
 def read_segments(folder: str, batch: str) -> list[Segment]:
     """The segments of a batch that are there."""
     names = sorted(str(file.path) for file in list_folder(join(folder, batch)))
-    return [_read(name, batch) for name in names if name.endswith(".parquet")]
+    return [read_segment(name, batch) for name in names if name.endswith(".parquet")]
 
 
 def kind_of(path: str) -> str:
@@ -64,7 +64,8 @@ def kind_of(path: str) -> str:
     return DEAD_LETTERS if posixpath.basename(path).startswith(DEAD_LETTERS) else ANSWERS
 
 
-def _read(path: str, batch: str) -> Segment:
+def read_segment(path: str, batch: str = "") -> Segment:
+    """A segment as it was written."""
     kind = kind_of(path)
     with open_bytes(path) as source:
         file = pq.ParquetFile(source)

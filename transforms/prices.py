@@ -1,20 +1,21 @@
-"""What a run would cost: transactions by feature, times a price per thousand.
+"""The price list: a price per thousand transactions of each feature.
 
-The built-in prices are indicative (one transaction per image and feature, list prices of the standard tier). Whoever
-has other terms puts them into a JSON file: `{"currency": "EUR", "caption": 1.2, …, "custom_model": 2.0}`.
+The built-in prices are indicative (list prices of the standard tier). Whoever has other terms puts them into a JSON
+file: `{"currency": "EUR", "caption": 1.2, …, "custom_model": 2.0}`. Amounts are decimal numbers, rounded once, where
+they are shown: so all who add up the same transactions say the same to the cent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from ..transforms.endpoint.errors import ConfigurationError
-from ..transforms.endpoint.request import FEATURES, AnalyzeRequest
-from ..transforms.files import storage
+from .endpoint.errors import ConfigurationError
+from .endpoint.request import CUSTOM_MODEL, FEATURES
+from .files import storage
 
-CUSTOM_MODEL = "custom_model"
 INDICATIVE = {
     "caption": 1.5,
     "denseCaptions": 1.5,
@@ -35,14 +36,16 @@ class Prices:
     currency: str = "USD"
     source: str = "indicative prices"
 
-    def cost(self, asked: Mapping[str, int]) -> float:
-        """What it costs to ask so many images for each feature."""
-        return round(sum(images * self.per_thousand[name] for name, images in asked.items()) / 1000, 4)
+    def cost(self, transactions: Mapping[str, int]) -> Decimal:
+        """What so many transactions of each feature cost."""
+        # As text: the number that was written, not the nearest binary one.
+        amounts = (number * Decimal(str(self.per_thousand[name])) for name, number in transactions.items())
+        return sum(amounts, Decimal()) / 1000
 
 
-def billed_features(request: AnalyzeRequest) -> tuple[str, ...]:
-    """What is billed for one image of a request."""
-    return tuple(request.features) or (CUSTOM_MODEL,)
+def money(amount: Decimal | float) -> str:
+    """An amount to the cent."""
+    return f"{Decimal(str(amount)).quantize(Decimal('0.01'), ROUND_HALF_UP):f}"
 
 
 def read_prices(path: str | None) -> Prices:

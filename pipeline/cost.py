@@ -1,0 +1,82 @@
+"""What runs cost, by their manifests: the one source of the report and of the view `cost`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from ..transforms.endpoint.errors import ConfigurationError
+from ..transforms.endpoint.request import AnalyzeRequest
+from ..transforms.prices import INDICATIVE, Prices
+from .manifests import Manifest
+
+COST = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("day", pa.date32()),
+        ("feature", pa.string()),
+        ("transactions", pa.int64()),
+        ("amount", pa.decimal128(38, 9)),
+        ("currency", pa.string()),
+    ]
+)
+_DIGITS = Decimal("1e-9")
+
+
+class Spent(NamedTuple):
+    """What a run spent: transactions by day and feature, and the prices of the run."""
+
+    by_day: dict[tuple[date, str], int]
+    prices: Prices
+
+    @property
+    def transactions(self) -> dict[str, int]:
+        """By feature."""
+        total: Counter[str] = Counter()
+        for (_, feature), number in self.by_day.items():
+            total[feature] += number
+        return dict(total)
+
+
+def spent(manifest: Manifest) -> Spent | None:
+    """What a run cost by its manifest; None where that does not say it, nor what was asked."""
+    cost = manifest["cost"]
+    if cost["currency"]:
+        by_day = {(date.fromisoformat(row["day"]), row["feature"]): row["transactions"] for row in cost["by_day"]}
+        return Spent(by_day, Prices(INDICATIVE | cost["per_thousand"], cost["currency"], cost["prices"]))
+    request = asked(manifest)
+    if request is None:
+        return None
+    day, answers = datetime.fromisoformat(manifest["committed_at"]).date(), manifest["attempts"].get("answered", 0)
+    return Spent({(day, name): answers for name in request.billed_features if answers}, Prices(INDICATIVE))
+
+
+def cost_table(manifests: Iterable[Manifest]) -> pa.Table:
+    """A row for each run, day and feature that was billed, of the schema `COST`. Sums of amounts are exact."""
+    rows = []
+    for manifest in manifests:
+        if (of_run := spent(manifest)) is not None:
+            for (day, feature), number in of_run.by_day.items():
+                amount = of_run.prices.cost({feature: number}).quantize(_DIGITS)
+                rows.append((manifest["run_id"], day, feature, number, amount, of_run.prices.currency))
+    columns = zip(*rows, strict=True) if rows else [[]] * len(COST)
+    return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, COST, strict=True)], schema=COST)
+
+
+def asked(manifest: Manifest) -> AnalyzeRequest | None:
+    """What a run asked of every image; None where it says nothing of it, or nothing that is known here."""
+    known = AnalyzeRequest.__dataclass_fields__  # a later version may ask for more
+    given = {name: _frozen(value) for name, value in manifest["request"].items() if name in known}
+    try:
+        return AnalyzeRequest(**given) if given else None
+    except ConfigurationError:
+        return None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
