@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..transforms.endpoint.errors import ConfigurationError
-from .options import ImageAnalysisOptions, full_help
+from .options import ImageAnalysisOptions, full_help, readers, reads
 from .terminal import out
 
 USAGES = {
@@ -38,12 +38,16 @@ def parse(argv: list[str], command: str = "run") -> PipelineOptions:
         allow_abbrev=False,
     )
     ImageAnalysisOptions._add_argparse_args(parser)
-    _print_help_if_asked(parser, argv)
+    unread = {name: flag for flag in parser._actions if not reads(command, flag.dest) for name in flag.option_strings}
+    _print_help_if_asked(parser, argv, list(unread.values()))
     for options in _beam_options():
         options._add_argparse_args(_Lenient(parser))
     _, unknown = parser.parse_known_args(argv)
     if unknown:
         _refuse_unknown(unknown[0], parser)
+    for argument in argv:
+        if (name := argument.partition("=")[0]) in unread:
+            _refuse_unread(name, unread[name].dest, command)
     return PipelineOptions(argv)
 
 
@@ -93,10 +97,10 @@ class _Lenient:
         self.add_argument(*names, **settings)
 
 
-def _print_help_if_asked(parser: argparse.ArgumentParser, argv: list[str]) -> None:
+def _print_help_if_asked(parser: argparse.ArgumentParser, argv: list[str], unread: list[argparse.Action]) -> None:
     if "--help" in argv or "-h" in argv:
         for flag in parser._actions:
-            flag.help = full_help(flag)
+            flag.help = argparse.SUPPRESS if flag in unread else full_help(flag)
         out(f"{parser.format_help()}\nBeam's own flags (--runner, --project, --temp_location, …) go through unchanged.")
         raise SystemExit(0)
 
@@ -119,6 +123,11 @@ def _refuse_secrets(argv: list[str]) -> None:
                 "a secret on the command line can be read by every user of this machine",
                 "export VISION_KEY, or use --key_secret",
             )
+
+
+def _refuse_unread(name: str, flag: str, command: str) -> None:
+    who = " and ".join(f"`{other}`" for other in readers(flag))
+    raise ConfigurationError(name, f"`{command}` does not read it, {who} would", "leave it out")
 
 
 def _refuse_unknown(argument: str, parser: argparse.ArgumentParser) -> None:

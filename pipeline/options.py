@@ -16,6 +16,8 @@ from ..transforms.ledger.plan import REDRIVES, RETRYABLE
 
 AUTH = ("key", "entra", "token")
 THIS_MACHINE, OTHER_COMMANDS = "On this machine", "Of the other commands"
+_OF_OTHERS = {"json": ("plan",), "stored": ("reflatten",)}  # the flags that `run` does not read, and who does
+_READS = {"reflatten": ("stored", "output")}  # the commands that do not read what `run` reads
 _SETTINGS, _TIMEOUTS = CallSettings(), Timeouts()
 
 
@@ -40,6 +42,16 @@ def flag_groups() -> Iterator[tuple[str, list[argparse.Action]]]:
     for group in parser._action_groups:
         if group._group_actions:
             yield str(group.title), group._group_actions
+
+
+def reads(command: str, flag: str) -> bool:
+    """Whether a command of this job reads a flag; Beam's are read by all of them."""
+    return flag in _READS[command] if command in _READS else command in _OF_OTHERS.get(flag, (command,))
+
+
+def readers(flag: str) -> tuple[str, ...]:
+    """The commands that read a flag."""
+    return _OF_OTHERS.get(flag, ("run", "plan"))
 
 
 def full_help(flag: argparse.Action) -> str:

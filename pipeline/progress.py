@@ -5,6 +5,7 @@ A thread adds up the counts that the processes of the run write (`transforms/liv
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import Counter, deque
@@ -21,7 +22,7 @@ from ..transforms.live_counts import read_counts
 REDRAW_SECONDS = 0.5
 LINE_SECONDS = 30.0
 PACE_SECONDS = 10.0
-_WAITED = "waited."
+_WAITED, _WIDE = "waited.", 80
 _LIMITED_BY = {
     "window": "limited by the window: --max_in_flight",
     "refusals": "limited by refusals",
@@ -80,25 +81,52 @@ def _most_waited_for(now: Counter[str], then: Counter[str]) -> str:
     return cause if cause and waited[cause] > 0 else ""
 
 
-def describe(state: State) -> str:
-    """The state in words, the most important first: a narrow terminal cuts the end."""
-    if state.total is None:
-        return f"planning: {state.counts['listed']:,} images listed" if state.counts["listed"] else "planning"
+class _Piece(NamedTuple):
+    """A part of the line. The highest rank is left out first where there is no room; details stand in brackets."""
+
+    rank: int
+    text: str
+    is_detail: bool = False
+
+
+def describe(state: State, width: int | None = None) -> str:
+    """The state in words, in as many characters as there are; what matters less is left out."""
+    pieces = [piece for piece in _pieces(state) if piece.text]
+    while width is not None and len(pieces) > 1 and len(_line(pieces)) > width:
+        pieces.remove(max(pieces))
+    return _line(pieces)
+
+
+def _pieces(state: State) -> Iterator[_Piece]:
     counts = state.counts
-    parts = [f"{state.done:,} of {state.total:,}", f"{state.pace:,.1f}/s{_limit_used(state)}", _time_left(state)]
-    parts += [_number(counts["dead_letters"], "dead letter", "dead letters"), _number(counts["deferred"], "deferred")]
-    parts += [_number(counts["throttled"], "429", "429s"), _number(counts["retries"], "retry", "retries")]
-    return ", ".join(part for part in parts if part)
+    if state.total is None:
+        yield _Piece(0, "planning" + (f": {counts['listed']:,} images listed" if counts["listed"] else ""))
+        return
+    yield _Piece(0, f"{state.done:,} of {state.total:,}")
+    yield _Piece(1, f"{state.pace:,.1f}/s")
+    yield from _limits(state)
+    yield _Piece(3, _time_left(state))
+    yield _Piece(4, _number(counts["dead_letters"], "dead letter", "dead letters"))
+    yield _Piece(5, _number(counts["deferred"], "deferred"))
+    yield _Piece(8, _number(counts["throttled"], "429", "429s"))
+    yield _Piece(9, _number(counts["retries"], "retry", "retries"))
 
 
-def _limit_used(state: State) -> str:
+def _limits(state: State) -> Iterator[_Piece]:
     if state.counts["in_outage"]:
-        return " (no answers: waiting for the service)"
+        yield _Piece(2, "no answers: waiting for the service", is_detail=True)
+        return
     limit, members = state.counts["limit"], state.counts["members"] / (state.counts["fleets"] or 1)
-    parts = [f"{min(state.calls_per_second / limit, 1):.0%} of the limit" if limit else ""]
-    parts += [_LIMITED_BY.get(state.limited_by, ""), f"{members:.0f} processes share it" if members > 1.5 else ""]
-    said = "; ".join(part for part in parts if part)
-    return f" ({said})" if said else ""
+    yield _Piece(6, f"{min(state.calls_per_second / limit, 1):.0%} of the limit" if limit else "", is_detail=True)
+    yield _Piece(7, _LIMITED_BY.get(state.limited_by, ""), is_detail=True)
+    yield _Piece(10, f"{members:.0f} processes share it" if members > 1.5 else "", is_detail=True)
+
+
+def _line(pieces: list[_Piece]) -> str:
+    parts = [piece.text for piece in pieces if not piece.is_detail]
+    if details := "; ".join(piece.text for piece in pieces if piece.is_detail):
+        parts[1 if len(parts) > 1 else 0] += f" ({details})"
+    return ", ".join(parts)
 
 
 def _time_left(state: State) -> str:
@@ -148,7 +176,14 @@ def _live_line(folder: Path, progress: Progress, over: threading.Event, screen: 
             if state.total:
                 bar.bar_format, bar.total = "{percentage:3.0f} %|{bar}| {desc}", state.total
             bar.n = min(state.done, bar.total)
-            bar.set_description_str(describe(state))
+            bar.set_description_str(describe(state, _room(screen)))
+
+
+def _room(screen: TextIO) -> int | None:
+    """How many characters there are beside the bar, which is longer where the terminal is wide; None if not known."""
+    columns = os.get_terminal_size(screen.fileno()).columns
+    bar = 12 if columns >= _WIDE else 1
+    return columns - len("100 %||  ") - bar if columns else None
 
 
 def _plain_lines(folder: Path, progress: Progress, over: threading.Event, screen: TextIO) -> None:

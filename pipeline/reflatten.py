@@ -21,7 +21,8 @@ from .manifests import read_manifests
 from .options import ImageAnalysisOptions
 from .owner import end, own, working_for
 from .paths import can_be_used, output_folder
-from .run import INCOMPLETE, print_end
+from .run import INCOMPLETE
+from .summary import print_end
 from .temporary import live_folder
 from .terminal import say
 

@@ -110,6 +110,7 @@ def _resource(
 
 
 def _credential(flags: ImageAnalysisOptions, entry: Entry, endpoint: str, runner: str) -> Credential:
+    _check_auth(flags, entry)
     if flags.auth == "entra":
         if runner != DATAFLOW_RUNNER:
             check_entra_is_installed()
@@ -118,6 +119,17 @@ def _credential(flags: ImageAnalysisOptions, entry: Entry, endpoint: str, runner
     if flags.auth == "token":
         return IssuedToken(key, flags.token_issuer or endpoint, flags.allow_insecure_endpoint)
     return key
+
+
+def _check_auth(flags: ImageAnalysisOptions, entry: Entry) -> None:
+    """Refuses what the kind of `--auth` would not look at."""
+    key = entry.key_secret or entry.key_variable or flags.key_secret
+    if flags.auth == "entra" and key:
+        name = "key_secret" if key == flags.key_secret else "a key in the file of resources"
+        raise ConfigurationError(f"{name} with --auth entra", "a token is used, and no key", "leave one of them out")
+    if flags.auth != "token" and flags.token_issuer:
+        rule = "a token is asked for with --auth token only"
+        raise ConfigurationError(f"token_issuer {flags.token_issuer!r}", rule, "leave it out, or use --auth token")
 
 
 def _key(secret: str | None, variable: str | None, runner: str) -> EnvironmentKey | SecretManagerKey:

@@ -15,9 +15,7 @@ import apache_beam as beam
 from tqdm import tqdm
 
 from ..transforms.account_run import UNBALANCED
-from ..transforms.endpoint.faults import FAULTS, UNSETTLED
 from ..transforms.endpoint.secret_services import within
-from ..transforms.files import storage
 from ..transforms.ledger.layout import Layout, new_run_id
 from ..transforms.ledger.members import Member
 from ..transforms.ledger.records import Record, TakenOver, is_committed
@@ -34,25 +32,14 @@ from .paths import can_be_used
 from .progress import shown
 from .report import report_line
 from .stopping import SIGNALS, Phase
+from .summary import WHAT_TO_DO, closed_lines, incomplete_lines, print_end
 from .temporary import live_folder, remove_folder
-from .terminal import NotPrinted, out, say, silence
+from .terminal import say, silence
 
 INCOMPLETE, ACCOUNTING_FAILED = 3, 4
 _A_MOMENT, _TO_DECIDE = 0.2, 1.5  # seconds
 _GO_ON = "what was answered before is in the journal; when storage is well, run the same command again to go on"
 _INTERRUPTED = "incomplete: interrupted; what was answered is in the journal; run the same command again to go on"
-_WHY_SKIPPED = {
-    "answered": "answered before",
-    "known_bad": "known to be bad",
-    "redrives_spent": "called often enough",
-}
-_WHAT_TO_DO = {
-    "outage": "run the same command again when the service is well",
-    UNSETTLED: "run the same command again: it tells whether the images or the service are at fault",
-    "throttled": "run the same command again, with a lower --requests_per_second",
-    "over_budget": "run the same command again to go on",
-    "interrupted": "run the same command again to go on",
-}
 
 
 def main(argv: list[str]) -> int:
@@ -175,7 +162,7 @@ def _how_it_stands(record: Record | None) -> tuple[str, int]:
     run, deferred = record["run_id"], record["conservation"]["deferred"]
     if deferred == 0:
         return f"run {run} is committed and complete; it was stopped when only its report was missing", 0
-    return f"incomplete: {deferred} images deferred; run {run} is committed; {_WHAT_TO_DO['interrupted']}", INCOMPLETE
+    return f"incomplete: {deferred} images deferred; run {run} is committed; {WHAT_TO_DO['interrupted']}", INCOMPLETE
 
 
 def _set_aside_what_stays() -> None:
@@ -195,7 +182,7 @@ def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
     code = 0 if manifest["complete"] else INCOMPLETE
     with SIGNALS.phase(Phase(end=partial(_end_without_report, code))):
         report = report_line(config.output, manifest["run_id"], config.flags.prices)
-    print_end(config.output, manifest, report)
+    print_end(config.output, manifest, report, prices=config.prices)
     for line in closed_lines(manifest, len(config.resources)):
         say(line)
     if not manifest["complete"]:
@@ -207,46 +194,3 @@ def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
 def _end_without_report(code: int) -> int:
     say("stopped while the report was made; the tables are there")
     return code
-
-
-def print_end(output: str, manifest: dict[str, Any], *more: str) -> None:
-    """What happened, and where the tables are; if it can be printed."""
-    try:
-        out("\n".join([summary(manifest), f"tables: {output}/<table>/run={manifest['run_id']}/*.parquet", *more]))
-    except NotPrinted as error:
-        say(f"{error}; the tables are there")
-
-
-def summary(manifest: dict[str, Any]) -> str:
-    """The run in one line."""
-    accounts, attempts = manifest["conservation"], manifest["calls"]["attempts"]
-    extra = f" (and {accounts['recovered_extra']} recovered)" if accounts["recovered_extra"] else ""
-    reasons = ", ".join(f"{number} {_WHY_SKIPPED[reason]}" for reason, number in manifest["skipped"].items())
-    why_skipped = f" ({reasons})" if reasons else ""
-    return (
-        f"{accounts['input']} images{extra}: {accounts['analyzed']} analyzed, {accounts['dead_letters']} dead letters, "
-        f"{accounts['deferred']} deferred, {accounts['skipped']} skipped{why_skipped}, "
-        f"{accounts['duplicates']} duplicates; {attempts} calls made"
-    )
-
-
-def closed_lines(manifest: dict[str, Any], resources: int) -> list[str]:
-    """One line per resource that a fault closed for a process, where others went on."""
-    closed = manifest["closed"]
-    if len(closed) >= resources * manifest["calls"]["processes"]:
-        return []
-    return [f"closed: {which}; the others went on" for which in closed]
-
-
-def incomplete_lines(output: str, manifest: dict[str, Any]) -> list[str]:
-    """One line per reason for which images were deferred: what happened, and what to do."""
-    details: dict[str, str] = {}
-    for name in manifest["tables"]["deferred"]["files"]:
-        rows = storage.read_table(storage.join(output, name), ["reason", "detail"])
-        for reason, detail in zip(rows["reason"].to_pylist(), rows["detail"].to_pylist(), strict=True):
-            details.setdefault(reason, " ".join(detail.split()))
-    lines = []
-    for reason, number in manifest["deferred"].items():
-        fix = _WHAT_TO_DO.get(reason) or (FAULTS[reason].fix if reason in FAULTS else "run the same command again")
-        lines.append(f"incomplete: {number} images deferred, {reason}: {details.get(reason, '')}; {fix}")
-    return lines

@@ -1,5 +1,7 @@
 """What cannot work is refused before anything runs: exit 2, one line that names value, rule and fix."""
 
+from contextlib import suppress
+
 import pytest
 
 from image_analysis_beam.pipeline.__main__ import main
@@ -32,6 +34,10 @@ from image_analysis_beam.pipeline.workers import processes_per_vm, processes_tha
         (["--endpoint", "vision.example"], "tags", ["'vision.example'", "no scheme", "begin it with https://"]),
         (["--endpoint", "http://vision.example"], "tags", ["plain http", "--allow_insecure_endpoint"]),
         (["--key_secret", "mykey"], "tags", ["'mykey'", "projects/PROJECT/secrets"]),
+        (["--json"], "tags", ["--json: `run` does not read it", "`plan`", "leave it out"]),
+        (["--stored=out"], "tags", ["--stored: `run` does not read it", "`reflatten` would"]),
+        (["--auth", "entra", "--key_secret", "projects/p/secrets/s/versions/1"], "tags", ["key_secret", "no key"]),
+        (["--token_issuer", "https://issuer.example"], "tags", ["token_issuer", "use --auth token"]),
         (["stray"], "tags", ["stray argument stray"]),
     ],
 )
@@ -85,6 +91,23 @@ def test_help_and_unknown_commands(capsys):
     shown = capsys.readouterr().out
     for group in ("What to analyze", "How calls are made", "--requests_per_second"):
         assert group in shown
+
+
+@pytest.mark.parametrize(
+    ("command", "lists", "lists_not"),
+    [
+        ("run", ["--features", "--prices", "--quiet"], ["--json", "--stored"]),
+        ("plan", ["--features", "--prices", "--json"], ["--stored"]),
+        ("reflatten", ["--stored", "--output"], ["--features", "--json", "--max_in_flight", "How calls are made"]),
+        ("report", ["--run", "--prices"], ["--features"]),
+    ],
+)
+def test_each_help_lists_its_own_flags(capsys, command, lists, lists_not):
+    with suppress(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert [flag for flag in lists if flag not in shown] == []
+    assert [flag for flag in lists_not if flag in shown] == []
 
 
 def test_beam_flags_go_through():

@@ -80,6 +80,30 @@ def test_a_state_in_words(counts, text):
     assert said.startswith(text) or said.endswith(text), said
 
 
+BUSY = {"to_do": 12_345, "analyzed": 2_000, "dead_letters": 12, "deferred": 3, "attempts": 2_200, "throttled": 40,
+        "retries": 7, "limit": 250, "members": 8, "fleets": 2, "waited.window": 1}  # fmt: skip
+
+
+def test_a_narrow_terminal_gets_whole_pieces():
+    busy = after((0, {}), (10, BUSY))
+    pieces = pieces_of(describe(busy))
+    for width in range(1, 240):
+        said = describe(busy, width)
+        assert len(said) <= width or said == "2,015 of 12,345"
+        assert pieces_of(said) <= pieces
+        assert said.count("(") == said.count(")")
+
+
+def pieces_of(line: str) -> set[str]:
+    return {piece.strip() for piece in re.split(r", |[(;)]", line)} - {""}
+
+
+def test_at_60_columns_pace_and_time_left_are_told():
+    busy = after((0, {}), (10, BUSY))
+    assert describe(busy, 51) == "2,015 of 12,345, 201.5/s, 00:51 left"
+    assert describe(busy, 60) == "2,015 of 12,345, 201.5/s, 00:51 left, 12 dead letters"
+
+
 def test_a_budget_is_the_total():
     assert after((0, {"to_do": 1000}), max_calls=50).total == 50
     assert after((0, {"to_do": 20}), max_calls=50).total == 20
@@ -133,12 +157,13 @@ def test_quiet_says_nothing_meanwhile(emulator, run, pictures, monkeypatch):
     assert not [line for line in finished.err.splitlines() if LINE.search(line)]
 
 
-@pytest.mark.parametrize("mode", ["in memory", "multi-processing"])
-def test_a_terminal_gets_a_line_that_is_redrawn(emulator, pictures, tmp_path, mode):
+@pytest.mark.parametrize(("mode", "columns"), [("in memory", 60), ("multi-processing", 100)])
+def test_a_terminal_gets_a_line_that_is_redrawn(emulator, pictures, tmp_path, mode, columns):
     flags = [] if mode == "in memory" else ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     printed = in_terminal(
         *("--images", str(pictures(160)[0].parent / "*.png"), "--output", str(tmp_path / "out"), "--features", "tags"),
         *("--requests_per_second", "40", *flags),
+        columns=columns,
     )
     frames = [frame for frame in re.split(r"[\r\n]+", printed) if LINE.search(frame)]
     assert len(frames) >= 4, printed
@@ -146,15 +171,17 @@ def test_a_terminal_gets_a_line_that_is_redrawn(emulator, pictures, tmp_path, mo
     assert numbers == sorted(numbers)
     totals = {LINE.search(frame)[2] for frame, number in zip(frames, numbers, strict=True) if number}
     assert totals == {"160"}, "how many there are is known before the first is done"
-    assert max(map(len, frames)) <= 100
-    assert [frame for frame in frames if "% of the limit" in frame and " left" in frame]
+    assert max(map(len, frames)) <= columns
+    assert [
+        frame for frame in frames if ("% of the limit" in frame or columns < 80) and frame.rstrip().endswith(" left")
+    ]
     assert "semi_persistent_directory" not in printed
 
 
-def in_terminal(*flags: str) -> str:
-    """What `run` prints on a terminal of 100 columns."""
+def in_terminal(*flags: str, columns: int) -> str:
+    """What `run` prints on a terminal."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", *flags]
     process = subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=Path(__file__).parent)
     os.close(theirs)

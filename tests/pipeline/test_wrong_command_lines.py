@@ -104,6 +104,8 @@ WRONG = [
     ("reflatten --stored {tmp}/none --output {out}", ["stored answers", "no committed run", "check the folder"]),
     ("reflatten --stored {truncated} --output {file}", ["output", "it is a file"]),
     ("reflatten --stored {truncated}", ["reflatten", "set --stored and --output"]),
+    ("reflatten --stored {truncated} --output {out} {tags}", ["--features: `reflatten` does not read it", "leave it"]),
+    ("plna {list}", ["command 'plna'", "did you mean plan?"]),
     ("fly", ["command 'fly'", "known are run, plan", "see --help"]),
     ("repotr {tmp}", ["command 'repotr'", "did you mean report?"]),
 ]

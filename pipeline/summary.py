@@ -1,0 +1,114 @@
+"""The last lines of a run, from its manifest: what happened, how fast, for how much, and what is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from ..transforms.endpoint.faults import FAULTS, UNSETTLED
+from ..transforms.files import storage
+from .prices import Prices
+from .report.accounts import cost
+from .report.wording import seconds
+from .terminal import NotPrinted, out, say
+
+WHAT_TO_DO = {
+    "outage": "run the same command again when the service is well",
+    UNSETTLED: "run the same command again: it tells whether the images or the service are at fault",
+    "throttled": "run the same command again, with a lower --requests_per_second",
+    "over_budget": "run the same command again to go on",
+    "interrupted": "run the same command again to go on",
+}
+_WHY_SKIPPED = {
+    "answered": "answered before",
+    "known_bad": "known to be bad",
+    "redrives_spent": "called often enough",
+}
+_LIMITED_BY = {
+    "limit": "limited by the rate (--requests_per_second, or what was found)",
+    "window": "limited by the window (--max_in_flight)",
+    "refusals": "limited by the service's refusals",
+    "share": "limited by waiting for a share of the rate",
+    "outage": "limited by an outage",
+}
+
+
+def print_end(output: str, manifest: dict[str, Any], *more: str, prices: Prices | None = None) -> None:
+    """What happened, and where the tables are; if it can be printed."""
+    where = f"tables: {output}/<table>/run={manifest['run_id']}/*.parquet"
+    try:
+        out("\n".join([summary(manifest), *details(manifest, prices), where, *more]))
+    except NotPrinted as error:
+        say(f"{error}; the tables are there")
+
+
+def summary(manifest: dict[str, Any]) -> str:
+    """The run in one line."""
+    accounts, attempts = manifest["conservation"], manifest["calls"]["attempts"]
+    extra = f" (and {accounts['recovered_extra']} recovered)" if accounts["recovered_extra"] else ""
+    reasons = ", ".join(f"{number} {_WHY_SKIPPED[reason]}" for reason, number in manifest["skipped"].items())
+    why_skipped = f" ({reasons})" if reasons else ""
+    return (
+        f"{accounts['input']} images{extra}: {accounts['analyzed']} analyzed, {accounts['dead_letters']} dead letters, "
+        f"{accounts['deferred']} deferred, {accounts['skipped']} skipped{why_skipped}, "
+        f"{accounts['duplicates']} duplicates; {attempts} calls made"
+    )
+
+
+def details(manifest: dict[str, Any], prices: Prices | None = None) -> Iterator[str]:
+    """Duration and pace; cost; dead letters by class. Nothing where there is nothing to say."""
+    if letters := by_number(manifest["dead_letters"]):
+        yield f"dead letters: {', '.join(f'{number} {name}' for name, number in letters)}"
+    duration = _duration(manifest)
+    if duration is not None:
+        yield f"time: {seconds(duration)}{_pace(manifest)}"
+    if prices and manifest["calls"]["attempts"]:
+        spent = cost(manifest, prices)
+        if spent.amount is not None:
+            amount = f"{spent.amount:.4g} {prices.currency} for {spent.transactions} transactions"
+            yield f"cost: about {amount} ({prices.source})"
+
+
+def by_number(numbers: dict[str, int]) -> list[tuple[str, int]]:
+    """The largest first."""
+    return sorted(numbers.items(), key=lambda named: (-named[1], named[0]))
+
+
+def _duration(manifest: dict[str, Any]) -> float | None:
+    try:
+        begun, ended = (datetime.fromisoformat(manifest[name]) for name in ("started_at", "committed_at"))
+    except ValueError:
+        return None
+    return (ended - begun).total_seconds()
+
+
+def _pace(manifest: dict[str, Any]) -> str:
+    pace = manifest["calls"]["requests_per_second"]
+    if not pace:
+        return ""
+    waited = by_number(manifest["limited_by"])
+    why = f", {_LIMITED_BY.get(waited[0][0], f'limited by {waited[0][0]}')}" if waited else ""
+    return f"; {pace:g} calls a second{why}"
+
+
+def closed_lines(manifest: dict[str, Any], resources: int) -> list[str]:
+    """One line per resource that a fault closed for a process, where others went on."""
+    closed = manifest["closed"]
+    if len(closed) >= resources * manifest["calls"]["processes"]:
+        return []
+    return [f"closed: {which}; the others went on" for which in closed]
+
+
+def incomplete_lines(output: str, manifest: dict[str, Any]) -> list[str]:
+    """One line per reason for which images were deferred: what happened, and what to do."""
+    told: dict[str, str] = {}
+    for name in manifest["tables"]["deferred"]["files"]:
+        rows = storage.read_table(storage.join(output, name), ["reason", "detail"])
+        for reason, detail in zip(rows["reason"].to_pylist(), rows["detail"].to_pylist(), strict=True):
+            told.setdefault(reason, " ".join(detail.split()))
+    lines = []
+    for reason, number in manifest["deferred"].items():
+        fix = WHAT_TO_DO.get(reason) or (FAULTS[reason].fix if reason in FAULTS else "run the same command again")
+        lines.append(f"incomplete: {number} images deferred, {reason}: {told.get(reason, '')}; {fix}")
+    return lines
