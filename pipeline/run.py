@@ -182,7 +182,7 @@ def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
     code = 0 if manifest["complete"] else INCOMPLETE
     with SIGNALS.phase(Phase(end=partial(_end_without_report, code))):
         report = report_line(config.output, manifest["run_id"], config.flags.prices)
-    print_end(config.output, manifest, report, prices=config.prices)
+    print_end(config.output, manifest, report)
     for line in closed_lines(manifest, len(config.resources)):
         say(line)
     if not manifest["complete"]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..transforms.endpoint.faults import FAULTS, UNSETTLED
 from ..transforms.files import storage
-from .prices import Prices
+from ..transforms.prices import money
 from .report.accounts import cost
 from .report.wording import seconds
 from .terminal import NotPrinted, out, say
@@ -34,11 +34,11 @@ _LIMITED_BY = {
 }
 
 
-def print_end(output: str, manifest: dict[str, Any], *more: str, prices: Prices | None = None) -> None:
+def print_end(output: str, manifest: dict[str, Any], *more: str) -> None:
     """What happened, and where the tables are; if it can be printed."""
     where = f"tables: {output}/<table>/run={manifest['run_id']}/*.parquet"
     try:
-        out("\n".join([summary(manifest), *details(manifest, prices), where, *more]))
+        out("\n".join([summary(manifest), *details(manifest), where, *more]))
     except NotPrinted as error:
         say(f"{error}; the tables are there")
 
@@ -56,18 +56,24 @@ def summary(manifest: dict[str, Any]) -> str:
     )
 
 
-def details(manifest: dict[str, Any], prices: Prices | None = None) -> Iterator[str]:
+def details(manifest: dict[str, Any]) -> Iterator[str]:
     """Duration and pace; cost; dead letters by class. Nothing where there is nothing to say."""
     if letters := by_number(manifest["dead_letters"]):
         yield f"dead letters: {', '.join(f'{number} {name}' for name, number in letters)}"
     duration = _duration(manifest)
     if duration is not None:
         yield f"time: {seconds(duration)}{_pace(manifest)}"
-    if prices and manifest["calls"]["attempts"]:
-        spent = cost(manifest, prices)
-        if spent.amount is not None:
-            amount = f"{spent.amount:.4g} {prices.currency} for {spent.transactions} transactions"
-            yield f"cost: about {amount} ({prices.source})"
+    if line := _cost(manifest):
+        yield line
+
+
+def _cost(manifest: dict[str, Any]) -> str:
+    spent = cost(manifest, None)
+    if not spent.transactions:
+        return ""
+    amount = f"{money(spent.amount)} {spent.prices.currency} for {sum(spent.transactions.values())} transactions"
+    maybe = f"; {money(spent.maybe)} more if lost answers were billed" if spent.maybe else ""
+    return f"cost: about {amount} ({spent.prices.source}){maybe}"
 
 
 def by_number(numbers: dict[str, int]) -> list[tuple[str, int]]:

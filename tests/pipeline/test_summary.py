@@ -6,36 +6,34 @@ import re
 
 import pytest
 
-from image_analysis_beam.pipeline.prices import read_prices
+from image_analysis_beam.pipeline.manifests import FIELDS
 from image_analysis_beam.pipeline.summary import details
 
 
 @pytest.fixture
 def manifest():
-    return {
+    return FIELDS | {
         "started_at": "2026-01-01T00:00:00+00:00",
         "committed_at": "2026-01-01T00:03:20+00:00",
         "request": {"features": ["caption", "tags"]},
-        "conservation": {"skipped": 0, "duplicates": 0},
         "dead_letters": {"invalid_uri": 1, "rejected_image": 4, "invalid_image": 4},
         "attempts": {"answered": 1000},
-        "calls": {"attempts": 1010, "billed_units": 1000, "requests_per_second": 5.05},
+        "calls": FIELDS["calls"] | {"attempts": 1010, "billed_units": 1000, "requests_per_second": 5.05},
         "limited_by": {"limit": 20, "refusals": 31},
     }
 
 
 def test_a_run_with_everything(manifest):
-    assert list(details(manifest, read_prices(None))) == [
+    assert list(details(manifest)) == [
         "dead letters: 4 invalid_image, 4 rejected_image, 1 invalid_uri",
         "time: 3 min; 5.05 calls a second, limited by the service's refusals",
-        "cost: about 2.5 USD for 2000 transactions (indicative prices)",
+        "cost: about 2.50 USD for 2000 transactions (indicative prices)",
     ]
 
 
 def test_a_run_without_calls_says_its_time_only(manifest):
     nothing = {"dead_letters": {}, "limited_by": {}, "attempts": {}}
-    calls = {"attempts": 0, "billed_units": 0, "requests_per_second": None}
-    assert list(details(manifest | nothing | {"calls": calls}, read_prices(None))) == ["time: 3 min"]
+    assert list(details(manifest | nothing | {"calls": FIELDS["calls"]})) == ["time: 3 min"]
 
 
 def test_what_a_later_version_waits_for_is_named_as_it_is(manifest):
@@ -54,5 +52,5 @@ def test_the_end_of_a_real_run(emulator, run, pictures, tmp_path):
     assert said[0].startswith("6 images: 5 analyzed, 1 dead letters")
     assert said[1] == "dead letters: 1 invalid_image"
     assert re.fullmatch(r"time: \d.*; [\d.]+ calls a second(, limited by the rate .*)?", said[2])
-    assert said[3] == "cost: about 0.005 USD for 5 transactions (indicative prices)"
+    assert said[3] == "cost: about 0.01 USD for 5 transactions (indicative prices)"
     assert said[4].startswith("tables: ")
