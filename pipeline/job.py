@@ -113,18 +113,14 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
 def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str) -> beam.PCollection:
     """The graph of a run; returns the PCollection with its manifest."""
     flags, output = config.flags, config.output
-    work = (
-        pipeline
-        | "ReadImageUris" >> config.source
-        | "PlanWork"
-        >> PlanWork(
-            config.request,
-            output,
-            run_id,
-            config.policy,
-            flags.max_calls,
-            shard_digits=shard_digits(config.runner),
-        )
+    listed = pipeline | "ReadImageUris" >> config.source.recorded(output, run_id)
+    work = listed["images"] | "PlanWork" >> PlanWork(
+        config.request,
+        output,
+        run_id,
+        config.policy,
+        flags.max_calls,
+        shard_digits=shard_digits(config.runner),
     )
     calls = work["to_do"] | "AnalyzeImages" >> AnalyzeImages(
         config.request,
@@ -138,16 +134,11 @@ def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str) -> beam.PColl
     )
     outcomes = {
         "answers": (calls["responses"], work["recovered"]),
-        "records": (
-            calls["failures"],
-            work["failed"],
-            work["deferred"],
-            *([work["duplicates"]] if flags.with_duplicates else []),
-        ),
-        "counts": (work["counts"], calls["stats"]),
+        "records": (calls["failures"], work["failed"], work["deferred"]),
+        "rows": (listed["rows"],),
+        "counts": (listed["counts"], work["counts"], calls["stats"]),
     }
-    optional = ["duplicates"] if flags.with_duplicates else []
-    return outcomes | "WriteRun" >> WriteRun(output, run_id, facts(config), optional, config.prices)
+    return outcomes | "WriteRun" >> WriteRun(output, run_id, facts(config), config.prices)
 
 
 def shard_digits(runner: str) -> int:

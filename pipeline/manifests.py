@@ -63,6 +63,7 @@ FIELDS: Manifest = {
     "closed": {},
     "latency_seconds": {},
     "timeline": [],
+    "lists": [],
     "unknown_fields": {},
     "tables": {},
 }

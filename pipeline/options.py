@@ -140,7 +140,6 @@ def _add_work(group: Any) -> None:
         default="",
         help="id of the run that owns the output, if you know that it is dead although it seems to live",
     )
-    group.add_argument("--with_duplicates", action="store_true", help="write the table `duplicates`")
 
 
 def _add_calls(group: Any) -> None:

@@ -40,9 +40,7 @@ def create_statement(table: TableSpec) -> str:
 
 def load_script() -> str:
     """The text of `deploy/bigquery/load.sh`, which loads one committed run."""
-    required = " ".join(name for name, table in TABLES.items() if not table.optional)
-    optional = " ".join(name for name, table in TABLES.items() if table.optional)
-    return _LOAD.format(required=required, optional=optional)
+    return _LOAD.format(tables=" ".join(TABLES))
 
 
 def bigquery_type(kind: pa.DataType) -> str:
@@ -95,10 +93,8 @@ load() {{
     "$dataset.$1" "$output/$1/run=$run/*.parquet"
 }}
 
-for table in {required}; do
-  load "$table"
-done
-for table in {optional}; do
+# A run writes no file of a table that it has no rows of, once the folder has one.
+for table in {tables}; do
   if gcloud storage ls "$output/$table/run=$run/" >/dev/null 2>&1; then load "$table"; fi
 done
 """

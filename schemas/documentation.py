@@ -59,7 +59,7 @@ def _keys() -> Iterator[str]:
         yield f"    {branch} {table.name:<15} (…, ordinal){_references(table)}"
     for name in ("dead_letters", "deferred"):
         yield f"{name} ({', '.join(TABLES[name].primary_key)}): no answer in that run"
-    yield "duplicates: image_id → images.image_id"
+    yield "inputs: image_id → images.image_id; line_id → dead_letters.image_id"
 
 
 def _references(table: TableSpec) -> str:
@@ -70,7 +70,7 @@ def _references(table: TableSpec) -> str:
 def _table(table: TableSpec) -> str:
     lines = [f"### {table.name}\n", f"{table.description[0].upper()}{table.description[1:]}.\n"]
     key = ", ".join(f"`{name}`" for name in table.primary_key)
-    lines.append(f"Primary key: {key}.\n" if key else "No primary key: a reference may be given any number of times.\n")
+    lines.append(f"Primary key: {key}.\n" if key else "No primary key: a list may be given any number of times.\n")
     lines += ["| column | type | meaning | unit | JSON path |", "|---|---|---|---|---|"]
     return "\n".join([*lines, *map(_column, table.columns), ""])
 

@@ -78,13 +78,20 @@ class Deferred(NamedTuple):
         return "deferred"
 
 
-class Duplicate(NamedTuple):
-    """A further reference of an image that is in the same run's input."""
+class InputReference(NamedTuple):
+    """One line, row or file of a list, with the image that it names or the mistake in it."""
 
-    image_id: str
-    image_uri: str
+    list: str
+    position: int
+    uri: str | None
+    image_id: str | None
+    path: str | None
+    raw: str | None
+    mistake: str | None
+    line_id: str | None
+    former_id: str | None
     run_id: str
 
     @property
     def table(self) -> str:
-        return "duplicates"
+        return "inputs"

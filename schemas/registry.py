@@ -9,8 +9,8 @@ from . import (
     dead_letters,
     deferred,
     dense_captions,
-    duplicates,
     images,
+    inputs,
     objects,
     people,
     read_lines,
@@ -39,7 +39,7 @@ _MODULES = (
     responses,
     dead_letters,
     deferred,
-    duplicates,
+    inputs,
 )
 
 TABLES = {module.TABLE.name: module.TABLE for module in _MODULES}

@@ -75,7 +75,7 @@ class TableSpec:
     """A table: `kind` is `section` (rows from answers) or `record` (rows from outcomes).
 
     A section table reads the JSON section `section` of answers with `flatten(sections)`, which yields rows and raises
-    `Malformed` where a section is not the contract. An `optional` table is written only where it is asked for.
+    `Malformed` where a section is not the contract.
     """
 
     name: str
@@ -85,7 +85,6 @@ class TableSpec:
     kind: str = "section"
     section: str = ""
     flatten: Flatten | None = None
-    optional: bool = False
 
     @property
     def schema(self) -> pa.Schema:

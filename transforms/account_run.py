@@ -13,11 +13,12 @@ from typing import Any
 import apache_beam as beam
 
 from ..schemas import TABLES
-from ..schemas.outcomes import DeadLetter, Deferred, Duplicate
+from ..schemas.outcomes import DeadLetter, Deferred
 from .call_stats import latency_percentiles
 from .cost import cost_of
 from .counts import Counts, pace, timeline
 from .ledger.layout import Layout
+from .ledger.lists import lists_read
 from .ledger.log import entry_of
 from .ledger.records import Record, commit
 from .ledger.start import start_run
@@ -71,10 +72,8 @@ class AccountRun(beam.PTransform):
         return inputs[FILES] | "Commit" >> beam.ParDo(self._commit, beam.pvalue.AsSingleton(total))
 
 
-def count_record(record: DeadLetter | Deferred | Duplicate) -> dict[str, int]:
+def count_record(record: DeadLetter | Deferred) -> dict[str, int]:
     """The counts of one record: 1 of its table, and 1 of its class or reason."""
-    if isinstance(record, Duplicate):  # PlanWork has counted it
-        return {}
     kind = record.fault_class if isinstance(record, DeadLetter) else record.reason
     return {record.table: 1, f"{record.table}.{kind}": 1}
 
@@ -159,6 +158,7 @@ def make_manifest(
         "closed": _named(counts, "closed."),
         "latency_seconds": latency_percentiles(dict(counts)),
         "timeline": timeline(counts),
+        "lists": lists_read(counts),
         "unknown_fields": _named(counts, "unknown."),
         "tables": _tables(output, files),
     }
@@ -178,8 +178,13 @@ def _conservation(files: list[WrittenFile], counts: Mapping[str, int]) -> dict[s
     came_in = accounts["input"] + accounts["recovered_extra"]
     went_out = sum(accounts[name] for name in ("analyzed", "dead_letters", "deferred", "skipped", "duplicates"))
     written = {table: sum(file.rows for file in files if file.table == table) for table in ("dead_letters", "deferred")}
-    if came_in != went_out or any(written[table] != accounts[table] for table in written):
-        raise AccountingError(f"{UNBALANCED}: {accounts}, written: {written}; the run is not committed")
+    lists = lists_read(counts)
+    listed = sum(entry["rows"] for entry in lists) if lists else accounts["input"]
+    is_whole = came_in == went_out and listed == accounts["input"]
+    if not is_whole or any(written[table] != accounts[table] for table in written):
+        raise AccountingError(
+            f"{UNBALANCED}: {accounts}, listed: {listed}, written: {written}; the run is not committed"
+        )
     return accounts
 
 
@@ -188,9 +193,7 @@ def _named(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
 
 
 def _tables(output: str, files: list[WrittenFile]) -> dict[str, dict[str, Any]]:
-    tables: dict[str, dict[str, Any]] = {
-        name: {"rows": 0, "files": []} for name, table in TABLES.items() if not table.optional
-    }
+    tables: dict[str, dict[str, Any]] = {name: {"rows": 0, "files": []} for name in TABLES}
     for file in files:
         entry = tables.setdefault(file.table, {"rows": 0, "files": []})
         entry["rows"] += file.rows

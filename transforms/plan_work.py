@@ -10,7 +10,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.pvalue import AsSingleton, TaggedOutput
 
-from ..schemas.outcomes import DeadLetter, Deferred, Duplicate
+from ..schemas.outcomes import DeadLetter, Deferred
 from .cost import spent_before
 from .endpoint.errors import MANY, check_type, check_whole
 from .endpoint.fingerprint import request_fingerprint
@@ -32,7 +32,7 @@ from .packing import pack, unpack
 from .windowing import at_end_of_bundle
 
 TO_DO, RECOVERED, FAILED, DEFERRED = "to_do", "recovered", "failed", "deferred"
-DUPLICATES, COUNTS = "duplicates", "counts"
+COUNTS = "counts"
 _BLOCK_IMAGES = 20_000
 
 
@@ -43,7 +43,6 @@ class PlanWork(beam.PTransform):
     `recovered`: `pa.Table` (schema of `responses`), answers that a run that died had journalled.
     `failed`: `DeadLetter`, of calls that it had made, from its journal too.
     `deferred`: `Deferred`, reason `over_budget`.
-    `duplicates`: `Duplicate`, further references of an image.
     `counts`: dicts to add up: `input`, `duplicates`, `recovered`, `recovered_extra`, `skipped.<reason>`,
       `to_do.<why>`; `recovered.*` was spent on what is taken over (`spent_before`); `by_former_id` of the skipped and
       recovered were answered under the id of an earlier version.
@@ -91,7 +90,7 @@ class PlanWork(beam.PTransform):
             | "JoinByShard" >> beam.CoGroupByKey()
             | "PlanShard"
             >> beam.ParDo(_PlanShard(self._output, self._run_id, self._request, self._policy)).with_outputs(
-                RECOVERED, FAILED, DUPLICATES, COUNTS, main=TO_DO
+                RECOVERED, FAILED, COUNTS, main=TO_DO
             )
         )
         to_do, deferred = self._within_budget(planned[TO_DO])
@@ -108,7 +107,6 @@ class PlanWork(beam.PTransform):
             RECOVERED: recovered,
             FAILED: failed | "DeadLetters" >> beam.FlatMap(dead_letters_of, self._run_id),
             DEFERRED: deferred,
-            DUPLICATES: planned[DUPLICATES],
             COUNTS: (planned[COUNTS], *spent) | "Counts" >> beam.Flatten(),
         }
 
@@ -183,8 +181,6 @@ class _PlanShard(MemberFn):
         plan = plan_shard(blocks, history, self._features, self._policy)
         live_counts().add({"to_do": len(plan.to_do)})
         yield from plan.to_do
-        for image in plan.duplicates:
-            yield TaggedOutput(DUPLICATES, Duplicate(image.image_id, image.image_uri, self._run_id))
         for name, taken_in in ((RECOVERED, plan.recovered), (FAILED, plan.recovered_dead)):
             for path_rows in taken_in.items():
                 yield TaggedOutput(name, path_rows)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
+from typing import Any
 
 import apache_beam as beam
+from apache_beam.pvalue import AsSingleton, TaggedOutput
 
+from ..schemas import TABLES
+from ..schemas.outcomes import InputReference
 from .endpoint.errors import ConfigurationError
 from .endpoint.uri import ImageRef
+from .ledger.layout import Layout
+from .ledger.lists import list_count, recorded_lists
 from .lists.check import check_list
+from .lists.contents import files_digest, input_reference, list_digest
 from .lists.files import ListFile, list_format, spool_standard_input
 from .lists.matching import check_found, image_files, list_files
 from .lists.parsers import read_list
@@ -18,7 +25,9 @@ from .lists.references import STANDARD_INPUT
 from .packing import pack, unpack
 
 DEFAULT_COLUMN = "uri"
+IMAGES, ROWS, COUNTS = "images", "rows", "counts"
 _CHECKS_AT_ONCE = 32  # each is a request or two where lists are objects of a store
+_ROWS = 10_000
 
 
 class ReadImageUris(beam.PTransform):
@@ -56,18 +65,81 @@ class ReadImageUris(beam.PTransform):
         self._sources: list[ListFile | str] = [*files, *images]
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        return self._spread(begin) | "References" >> beam.FlatMap(_references, self._uri_column)
+
+    def recorded(self, output: str, run_id: str) -> beam.PTransform:
+        """The same for a run that keeps its lists: a transform that gives a dict of PCollections.
+
+        `images`: `ImageRef`. `rows`: `(table name, pa.Table)` of the table `inputs`, of lists whose content is in no
+        committed run of the folder `output`. `counts`: dicts to add up, which tell the manifest of each list.
+        """
+        return _Recorded(self, output, run_id)
+
+    def _spread(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
         # One chain for all of them: where branches are flattened, a runner in memory holds all that comes together.
         return (
             begin
             | "Sources" >> beam.Create([pack(self._sources)], reshuffle=False)
             | "Each" >> beam.FlatMap(unpack)
             | "Spread" >> beam.Reshuffle()
-            | "References" >> beam.FlatMap(_references, self._uri_column)
         )
 
     def display_data(self) -> dict[str, object]:
         shown = {name: ",".join(patterns) for name, patterns in self._patterns.items()}
         return {**shown, "uri_column": self._uri_column}
+
+
+class _Recorded(beam.PTransform):
+    def __init__(self, source: ReadImageUris, output: str, run_id: str) -> None:
+        super().__init__()
+        self._source, self._layout, self._run_id = source, Layout(output), run_id
+
+    def expand(self, begin: beam.pvalue.PBegin) -> dict[str, beam.PCollection]:
+        known = (
+            begin
+            | "Output" >> beam.Create([(self._layout, self._run_id)], reshuffle=False)
+            | "RecordedLists" >> beam.MapTuple(recorded_lists)
+        )
+        read = self._source._spread(begin) | "References" >> beam.ParDo(
+            _ReadAndRecord(self._source._uri_column, self._run_id), AsSingleton(known)
+        ).with_outputs(ROWS, COUNTS, main=IMAGES)
+        return {name: read[name] for name in (IMAGES, ROWS, COUNTS)}
+
+    def display_data(self) -> dict[str, object]:
+        return self._source.display_data()
+
+
+class _ReadAndRecord(beam.DoFn):
+    def __init__(self, uri_column: str, run_id: str) -> None:
+        self._column, self._run_id = uri_column, run_id
+
+    def process(self, source: ListFile | str, known: dict[str, str]) -> Iterator[Any]:
+        name, digest = _named(source, self._column)
+        held_by = known.get(digest)
+        rows: list[InputReference] = []
+        number = 0
+        for image in _references(source, self._column):
+            number += 1
+            if held_by is None:
+                rows.append(input_reference(image, self._run_id))
+                if len(rows) == _ROWS:
+                    yield _table(rows)
+                    rows = []
+            yield image
+        if rows:
+            yield _table(rows)
+        yield TaggedOutput(COUNTS, list_count(name, digest, held_by or self._run_id, number))
+
+
+def _named(source: ListFile | str, column: str) -> tuple[str, str]:
+    """The name of a list and the digest of its content."""
+    if isinstance(source, ListFile):
+        return source.name, list_digest(source, column)
+    return source, files_digest(source, image_files(source))
+
+
+def _table(rows: list[InputReference]) -> TaggedOutput:
+    return TaggedOutput(ROWS, ("inputs", TABLES["inputs"].to_table(rows)))
 
 
 def _found(pattern: str) -> list[ListFile]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -14,36 +14,26 @@ from .prices import Prices
 from .records_to_tables import RecordsToTables
 from .write_tables import WriteTables
 
-ANSWERS, RECORDS, COUNTS = "answers", "records", "counts"
+ANSWERS, RECORDS, ROWS, COUNTS = "answers", "records", "rows", "counts"
 
 
 class WriteRun(beam.PTransform):
     """dict of tuples of PCollections -> PCollection with the manifest (a dict).
 
-    Takes `answers` (`pa.Table`, schema of `responses`), `records` (`DeadLetter`, `Deferred`, `Duplicate`) and `counts`
-    (dicts to add up). Every table is written, also one without rows.
+    Takes `answers` (`pa.Table`, schema of `responses`), `records` (`DeadLetter`, `Deferred`), `rows`
+    (`(table name, pa.Table)`) and `counts` (dicts to add up). Every table is written, also one without rows.
 
     Nothing large is flattened from several stages: a runner in memory would hold it all between them. Branches are
     written on their own, and only counts and file names come together.
 
     Args:
       output, run_id, facts: as of `AccountRun`.
-      optional: which of the optional tables are written too.
       prices: as of `AccountRun`.
     """
 
-    def __init__(
-        self,
-        output: str,
-        run_id: str,
-        facts: Mapping[str, Any],
-        optional: Iterable[str] = (),
-        prices: Prices | None = None,
-    ) -> None:
+    def __init__(self, output: str, run_id: str, facts: Mapping[str, Any], prices: Prices | None = None) -> None:
         super().__init__()
         self._output, self._run_id, self._facts, self._prices = output, run_id, facts, prices
-        wanted = set(optional)
-        self._tables = [name for name, table in TABLES.items() if not table.optional or name in wanted]
 
     def expand(self, inputs: Mapping[str, tuple[beam.PCollection, ...]]) -> beam.PCollection:
         sections = [
@@ -51,12 +41,12 @@ class WriteRun(beam.PTransform):
             for number, answers in enumerate(inputs[ANSWERS])
         ]
         records = [*inputs.get(RECORDS, ()), *(each["dead_letters"] for each in sections)]
-        tables = [each["tables"] for each in sections]
+        tables = [*inputs.get(ROWS, ()), *(each["tables"] for each in sections)]
         counts = [*inputs[COUNTS], *(each["counts"] for each in sections)]
         for number, rows in enumerate(records):
             tables.append(rows | f"Rows {number}" >> RecordsToTables())
             counts.append(rows | f"Count {number}" >> beam.Map(count_record))
-        files = tuple(tables) | "WriteTables" >> WriteTables(self._output, self._run_id, self._tables)
+        files = tuple(tables) | "WriteTables" >> WriteTables(self._output, self._run_id, TABLES)
         numbered = {f"counts {number}": each for number, each in enumerate(counts)}
         commit = AccountRun(self._output, self._run_id, self._facts, self._prices)
         return {FILES: files, **numbered} | "AccountRun" >> commit

@@ -22,9 +22,7 @@ load() {
     "$dataset.$1" "$output/$1/run=$run/*.parquet"
 }
 
-for table in images captions dense_captions tags objects people smart_crops read_pages read_lines read_words read_styles custom_tags custom_objects responses dead_letters deferred; do
-  load "$table"
-done
-for table in duplicates; do
+# A run writes no file of a table that it has no rows of, once the folder has one.
+for table in images captions dense_captions tags objects people smart_crops read_pages read_lines read_words read_styles custom_tags custom_objects responses dead_letters deferred inputs; do
   if gcloud storage ls "$output/$table/run=$run/" >/dev/null 2>&1; then load "$table"; fi
 done

@@ -280,10 +280,17 @@ CREATE TABLE IF NOT EXISTS `deferred` (
 CLUSTER BY `image_id`
 OPTIONS (description = "images left for a later run: outage, spent quota, wrong key, over the budget");
 
-CREATE TABLE IF NOT EXISTS `duplicates` (
-  `image_id` STRING NOT NULL OPTIONS (description = "the image that it is the same as"),
-  `image_uri` STRING NOT NULL OPTIONS (description = "the URI as given, without userinfo and signature"),
-  `run_id` STRING NOT NULL OPTIONS (description = "the run that saw it")
+CREATE TABLE IF NOT EXISTS `inputs` (
+  `list` STRING NOT NULL OPTIONS (description = "the list, or of image files the pattern, as it was named"),
+  `position` INT64 NOT NULL OPTIONS (description = "line or row in it, from 1; of a file that a pattern matches, 0"),
+  `uri` STRING OPTIONS (description = "the URI as given, without userinfo and signature"),
+  `image_id` STRING OPTIONS (description = "the image; null where the line names none"),
+  `path` STRING OPTIONS (description = "absolute path of an image on a disk"),
+  `raw` STRING OPTIONS (description = "what stands where a URI should: its beginning, without secrets"),
+  `mistake` STRING OPTIONS (description = "why no image can be read by it"),
+  `line_id` STRING OPTIONS (description = "of a line that names no image: its image_id in dead_letters"),
+  `former_id` STRING OPTIONS (description = "the id that an earlier version gave the image, if another"),
+  `run_id` STRING NOT NULL OPTIONS (description = "the run that wrote the row")
 )
 CLUSTER BY `image_id`
-OPTIONS (description = "further references of images in the same input (written with --with_duplicates)");
+OPTIONS (description = "one row per line, row or file of the lists, written once for each content of a list; the manifests of the runs that read it name the run that holds it");

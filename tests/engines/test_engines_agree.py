@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 FETCHED = ROOT / ".venv" / "engines"
 WORKER = Path(__file__).with_name("process_worker.py")
 RATE = 100
-WRITTEN = [name for name, table in TABLES.items() if not table.optional]
+WRITTEN = list(TABLES)
 FAULTS = [
     {"match": {"rate": 0.05, "seed": 1, "first": 1, "per_image": True}, "fault": "unavailable"},
     {"match": {"rate": 0.03, "seed": 2, "first": 1, "per_image": True}, "fault": "reset_midway"},

@@ -11,7 +11,7 @@ import pytest
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.schemas import TABLES
 
-WRITTEN = [name for name, table in TABLES.items() if not table.optional]
+WRITTEN = list(TABLES)
 OF_THE_CALL = {
     "run_id",
     "request_id",
@@ -200,15 +200,15 @@ def test_what_was_deferred_comes_first(emulator, run, pictures, listed):
     assert {uri for (uri,) in finished.rows("images", "image_uri")} == set(map(str, old))
 
 
-def test_duplicates_share_a_call_and_may_be_listed(emulator, run, pictures, listed):
+def test_duplicates_share_a_call_under_the_first_spelling(emulator, run, pictures, listed):
     path = pictures(1)[0]
-    uris = [path, f"file://{path}", f"{path.parent}/./{path.name}"]
-    finished = run("--input", listed(uris), "--with_duplicates")
+    spellings = [f"{path.parent}/./{path.name}", str(path), f"file://{path}"]
+    finished = run("--input", listed(spellings))
     assert finished.manifest["conservation"]["duplicates"] == 2
     assert emulator.stats()["calls"] == 1
-    (image_id,) = finished.rows("images", "image_id")[0]
-    assert finished.rows("duplicates", "image_id") == [(image_id,)] * 2
-    assert "duplicates" not in run("--input", listed(uris)).manifest["tables"]
+    ((image_id, image_uri),) = finished.rows("images", "image_id, image_uri")
+    assert image_uri == spellings[0]
+    assert finished.rows("inputs", "uri, image_id, path") == [(uri, image_id, str(path)) for uri in spellings]
 
 
 def test_of_two_runs_at_once_one_pays(emulator, run, pictures, tmp_path):

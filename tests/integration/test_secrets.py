@@ -165,7 +165,7 @@ def test_whatever_the_secret_and_however_it_is_quoted(run, listed, monkeypatch, 
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("VISION_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("VISION_KEY", KEY)
-        finished = run("--input", listing, "--with_duplicates")
+        finished = run("--input", listing)
         server.shutdown()
     assert finished.code == 0
     accounts = finished.manifest["conservation"]

@@ -22,7 +22,7 @@ import pytest
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.manifests import FIELDS
 from image_analysis_beam.schemas import TABLES, flatten
-from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred, Duplicate
+from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred, InputReference
 from image_analysis_beam.transforms.account_run import make_manifest
 from image_analysis_beam.transforms.endpoint.fingerprint import request_fingerprint
 from image_analysis_beam.transforms.endpoint.request import AnalyzeRequest
@@ -99,7 +99,7 @@ def answers(images: Iterator[ImageRef], run_id: str, analyzed: Callable[..., Ana
 
 
 def tables(images: Images, run_id: str, responses: pa.Table) -> dict[str, pa.Table]:
-    """All tables of a run: two answers, two dead letters that can be called again, two deferred, two duplicates."""
+    """All tables of a run: two answers, two dead letters that may be called again, two deferred, two lines."""
     fingerprint = request_fingerprint(TAGS)
     dead = [
         DeadLetter(
@@ -109,8 +109,11 @@ def tables(images: Images, run_id: str, responses: pa.Table) -> dict[str, pa.Tab
         for image in images.two()
     ]
     deferred = [Deferred(i.image_id, i.image_uri, "outage", "503", fingerprint, run_id) for i in images.two()]
-    again = [Duplicate(row["image_id"], row["image_uri"], run_id) for row in responses.to_pylist()]
-    records = {"dead_letters": dead, "deferred": deferred, "duplicates": again}
+    lines = [
+        InputReference("a.txt", line, row["image_uri"], row["image_id"], *[None] * 5, run_id)
+        for line, row in enumerate(responses.to_pylist(), 1)
+    ]
+    records = {"dead_letters": dead, "deferred": deferred, "inputs": lines}
     return {
         **flatten(responses).tables,
         "responses": responses,

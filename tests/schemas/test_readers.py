@@ -21,7 +21,7 @@ import pytest
 
 from image_analysis_beam.schemas import PARQUET_WRITE_OPTIONS, TABLES, flatten
 from image_analysis_beam.schemas.bigquery import bigquery_type
-from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred, Duplicate
+from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred, InputReference
 
 IMAGES = 40
 RUN_PYSPARK = "needs Java and pyspark: python -m pip install pyspark && pytest tests/schemas/test_readers.py"
@@ -43,7 +43,7 @@ def tables(contract_bodies: dict[str, str], analyzed: Callable[..., Analyzed]) -
     records = {
         "dead_letters": [dead, dead._replace(http_status=None, body=None, first_attempt_at=None)],
         "deferred": [Deferred(*first[:2], "outage", "503", first.fingerprint, first.run_id)],
-        "duplicates": [Duplicate(*first[:2], first.run_id)],
+        "inputs": [InputReference("a.txt", 1, first.image_uri, first.image_id, *[None] * 5, first.run_id)],
     }
     return {
         **flattened.tables,

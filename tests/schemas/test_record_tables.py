@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from image_analysis_beam.schemas import TABLES
-from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred, Duplicate
+from image_analysis_beam.schemas.outcomes import Analyzed, DeadLetter, Deferred, InputReference
 
-RECORDS = {"responses": Analyzed, "dead_letters": DeadLetter, "deferred": Deferred, "duplicates": Duplicate}
+RECORDS = {"responses": Analyzed, "dead_letters": DeadLetter, "deferred": Deferred, "inputs": InputReference}
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, timezone.utc)
 DEAD = DeadLetter(
     image_id="a" * 32,

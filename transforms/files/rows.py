@@ -9,8 +9,6 @@ import pyarrow as pa
 from ...schemas.table import TableSpec
 from .storage import open_parquet
 
-KEY = "image_id"  # every table of every version has it
-
 
 def read_rows(path: str, spec: TableSpec, at_once: int, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """The rows of one file of a table, at most `at_once` in a table, as `TableSpec.conform` gives them.
@@ -25,7 +23,8 @@ def read_rows(path: str, spec: TableSpec, at_once: int, columns: list[str] | Non
       OSError: it cannot be read, or is no table of this package.
     """
     with open_parquet(path) as file:
-        if KEY not in file.schema_arrow.names:
-            raise KeyError(f"it has no {KEY}")
+        key = spec.columns[0].name  # every version of the table has it
+        if key not in file.schema_arrow.names:
+            raise KeyError(f"it has no {key}")
         for batch in file.iter_batches(at_once, columns=columns or spec.schema.names):
             yield spec.conform(pa.Table.from_batches([batch]), columns)

@@ -226,13 +226,17 @@ def _recover(plan: ShardPlan, known: _Known) -> dict[str, int]:
 
 
 def _unique(images: Iterable[list[ImageRef]]) -> Iterable[tuple[ImageRef, list[ImageRef]]]:
-    """Each image once, by its best reference, with its other references."""
+    """Each image once, by its best reference and under its first spelling, with its other references."""
     by_id: dict[str, list[ImageRef]] = {}
     for block in images:
         for image in block:
             by_id.setdefault(image.image_id, []).append(image)
     for image_id in sorted(by_id):
-        first, *copies = best_first(by_id[image_id])
+        references = by_id[image_id]
+        first, *copies = best_first(references)
+        if copies:
+            listed = min(references, key=lambda image: (image.listed_in, image.position, image.image_uri))
+            first = first._replace(image_uri=listed.image_uri)
         yield first, copies
 
 
