@@ -37,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[0] not in COMMANDS:
         near = get_close_matches(arguments[0], COMMANDS, n=1)
         fix = f"did you mean {near[0]}?" if near else "see --help"
-        print(f"image-analysis-beam: command {arguments[0]!r}: known are {', '.join(COMMANDS)}; {fix}", file=sys.stderr)
+        line = f"image-analysis-beam: command {arguments[0]!r}: known are {', '.join(COMMANDS)}; {fix}"
+        print(f"{line} (docs/troubleshooting.md#commands-and-flags)", file=sys.stderr)
         return BAD_CONFIGURATION
     module, _ = COMMANDS[arguments[0]]
     with nullcontext() if arguments[0] == "emulator" else SIGNALS.taken():
@@ -54,6 +55,7 @@ def _run(module: str, arguments: list[str]) -> int:
     from .owner import OWNED
     from .temporary import temporary_files
     from .terminal import NotPrinted, say
+    from .troubleshooting import EXIT_CODES, STORAGE, entry_of_configuration, with_link
 
     failures.hush()
     try:
@@ -61,19 +63,20 @@ def _run(module: str, arguments: list[str]) -> int:
         with temporary_files():
             return int(import_module(module, __package__).main(arguments))
     except ConfigurationError as error:
-        say(f"image-analysis-beam: {error}")
+        say(with_link(f"image-analysis-beam: {error}", entry_of_configuration(str(error))))
     except Owned as error:
-        say(f"image-analysis-beam: {error}")
+        say(with_link(f"image-analysis-beam: {error}", EXIT_CODES[OWNED]))
         return OWNED
     except NotPrinted as error:
         say(f"image-analysis-beam: {error}; send standard output somewhere that takes it")
     except failures.STORAGE_ERRORS as error:
         what = failures.storage_failure(error)
-        say(f"image-analysis-beam: files cannot be read or written ({what}); check them and your rights")
+        line = f"image-analysis-beam: files cannot be read or written ({what}); check them and your rights"
+        say(with_link(line, STORAGE))
     except RuntimeError as error:
         if (message := failures.configuration_error(error)) is None:
             raise
-        say(f"image-analysis-beam: {message}")
+        say(with_link(f"image-analysis-beam: {message}", entry_of_configuration(message)))
     return BAD_CONFIGURATION
 
 

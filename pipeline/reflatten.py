@@ -25,6 +25,7 @@ from .run import INCOMPLETE
 from .summary import print_end
 from .temporary import live_folder
 from .terminal import say
+from .troubleshooting import STORAGE, with_link
 
 
 def main(argv: list[str]) -> int:
@@ -59,7 +60,8 @@ def main(argv: list[str]) -> int:
             end(layout, run_id)
             if (failed := failures.storage_failure(error)) is None:
                 raise
-            say(f"incomplete: files could not be read or written ({failed}); run the same command again")
+            line = f"incomplete: files could not be read or written ({failed}); run the same command again"
+            say(with_link(line, STORAGE))
             return INCOMPLETE
     print_end(layout.output, read_manifests(layout, [run_id])[run_id])
     return 0

@@ -35,6 +35,7 @@ from .stopping import SIGNALS, Phase
 from .summary import WHAT_TO_DO, closed_lines, incomplete_lines, print_end
 from .temporary import live_folder, remove_folder
 from .terminal import say, silence
+from .troubleshooting import EXIT_CODES, INTERRUPTED, STORAGE, with_link
 
 INCOMPLETE, ACCOUNTING_FAILED = 3, 4
 _A_MOMENT, _TO_DECIDE = 0.2, 1.5  # seconds
@@ -88,12 +89,12 @@ def _report_failure(config: JobConfig, error: Exception) -> int:
     """Says what no bug is, and returns the exit code; a bug is raised."""
     unbalanced = next((line for line in str(error).splitlines() if UNBALANCED in line), None)
     if unbalanced is not None:
-        say(f"image-analysis-beam: {unbalanced.strip()}")
+        say(with_link(f"image-analysis-beam: {unbalanced.strip()}", EXIT_CODES[ACCOUNTING_FAILED]))
         return ACCOUNTING_FAILED
     stored = failures.storage_failure(error)
     if stored is None or failures.configuration_error(error):
         raise error
-    say(f"incomplete: storage failed, with output {config.output!r}: {stored}; {_GO_ON}")
+    say(with_link(f"incomplete: storage failed, with output {config.output!r}: {stored}; {_GO_ON}", STORAGE))
     return INCOMPLETE
 
 
@@ -156,13 +157,15 @@ def _how_it_stands(record: Record | None) -> tuple[str, int]:
     """The last line of a run that did not go its way, by its record, and its exit code."""
     if record is None or not is_committed(record):
         if record is None or record["by"] == record["run_id"]:
-            return _INTERRUPTED, INCOMPLETE
+            return with_link(_INTERRUPTED, INTERRUPTED), INCOMPLETE
         who = f"run {record['run_id']} was taken over by {record['by']}"
-        return f"image-analysis-beam: {who}; what it had answered counts there", OWNED
+        line = f"image-analysis-beam: {who}; what it had answered counts there"
+        return with_link(line, EXIT_CODES[OWNED]), OWNED
     run, deferred = record["run_id"], record["conservation"]["deferred"]
     if deferred == 0:
         return f"run {run} is committed and complete; it was stopped when only its report was missing", 0
-    return f"incomplete: {deferred} images deferred; run {run} is committed; {WHAT_TO_DO['interrupted']}", INCOMPLETE
+    line = f"incomplete: {deferred} images deferred; run {run} is committed; {WHAT_TO_DO[INTERRUPTED]}"
+    return with_link(line, INTERRUPTED), INCOMPLETE
 
 
 def _set_aside_what_stays() -> None:

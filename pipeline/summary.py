@@ -12,6 +12,7 @@ from ..transforms.prices import money
 from .report.accounts import cost
 from .report.wording import seconds
 from .terminal import NotPrinted, out, say
+from .troubleshooting import entry_of_deferred, with_link
 
 WHAT_TO_DO = {
     "outage": "run the same command again when the service is well",
@@ -116,5 +117,6 @@ def incomplete_lines(output: str, manifest: dict[str, Any]) -> list[str]:
     lines = []
     for reason, number in manifest["deferred"].items():
         fix = WHAT_TO_DO.get(reason) or (FAULTS[reason].fix if reason in FAULTS else "run the same command again")
-        lines.append(f"incomplete: {number} images deferred, {reason}: {told.get(reason, '')}; {fix}")
+        line = f"incomplete: {number} images deferred, {reason}: {told.get(reason, '')}; {fix}"
+        lines.append(with_link(line, entry_of_deferred(reason)))
     return lines

@@ -65,7 +65,7 @@ def test_only_the_run_that_is_undecided_can_be_taken_over(alive, emulator, flags
     assert refused.code == 2
     assert refused.err.splitlines()[-1] == (
         "image-analysis-beam: take_over '20200101T000000Z-0000': it does not own the output: "
-        f"the undecided run is {run_id}; leave it out"
+        f"the undecided run is {run_id}; leave it out (docs/troubleshooting.md#another-run-owns-the-output)"
     )
     assert alive.poll() is None
     assert undecided(tmp_path / "out") == run_id

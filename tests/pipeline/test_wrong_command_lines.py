@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from image_analysis_beam.pipeline.__main__ import main
+from image_analysis_beam.pipeline.troubleshooting import OTHER, entries
 from image_analysis_beam.transforms.lists.references import escaped
 
 RUN_ID = "20260101T000000Z-0000"
@@ -152,5 +154,6 @@ def test_one_sentence_says_what_is_wrong_and_what_to_do(emulator, places, capsys
     assert emulator.stats()["calls"] == 0
     assert len(said.splitlines()) == 1
     assert said.startswith("image-analysis-beam: ")
+    assert re.search(r" \(docs/troubleshooting\.md#([\w-]+)\)$", said)[1] in set(entries()) - {OTHER}
     for word in words:
         assert word in said

@@ -1,0 +1,56 @@
+"""Where a message sends its reader: `docs/troubleshooting.md` has an entry for each kind of trouble."""
+
+from __future__ import annotations
+
+import re
+
+from ..transforms.endpoint.faults import FAULTS, UNSETTLED
+
+PAGE = "docs/troubleshooting.md"
+INTERRUPTED, STORAGE, OTHER = "interrupted", "storage", "a-setting-that-cannot-work"
+EXIT_CODES = {code: f"exit-code-{code}" for code in (0, 2, 3, 4, 5)}
+# Why images are deferred, besides the systemic faults.
+REASONS = ("outage", UNSETTLED, "throttled", "over_budget", INTERRUPTED, "rate_limiter")
+# Configuration errors by how their message begins; the first that fits.
+_FAMILIES = {
+    "a-store-cannot-be-used": r".*(takes a package that is not installed|credentials|it begins with one of|"
+    r"begins with one of|storage account|names no bucket)",
+    "the-output-folder": r"(no )?(output|stored)\b",
+    "another-run-owns-the-output": r"take_over\b",
+    "a-damaged-folder": r"(manifest|record|log|run) ",
+    "lists-and-images": r"(no )?(input|images|uri_column)\b|.*matches no file",
+    "endpoint": r"(no )?endpoint\b|share\b|token.issuer\b|\S+\.ya?ml\b|requests_per_second .* a rate of its own",
+    "key": r"(no|the) key\b|key.secret\b|Microsoft Entra|(REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)|--\S+: a secret",
+    "what-is-asked": r"features?\b|neither features|model_(name|version)\b|language\b|api_version\b|smartcrops|gender",
+    "the-runner": r"runner\b|job_endpoint\b",
+    "prices": r"prices\b",
+    "commands-and-flags": r"(unknown flag|stray argument|argument|command|--)|reflatten\b|.*see --help for what",
+    "numbers": r".*(it is a number|at least|at most|invalid (int|float) value)",
+}
+
+
+def with_link(message: str, entry: str) -> str:
+    """The message, with where to read on."""
+    return f"{message} ({PAGE}#{entry})"
+
+
+def entry_of_configuration(message: str) -> str:
+    """The entry that a configuration error's message belongs to."""
+    return next((entry for entry, begins in _FAMILIES.items() if re.match(begins, message)), OTHER)
+
+
+def entry_of_deferred(reason: str) -> str:
+    """The entry of a reason for deferring."""
+    return reason if reason in REASONS or reason in FAULTS else EXIT_CODES[3]
+
+
+def entries() -> list[str]:
+    """Every entry that a message may name."""
+    return [
+        *FAULTS,
+        *(name for name in REASONS if name not in FAULTS),
+        STORAGE,
+        *EXIT_CODES.values(),
+        *_FAMILIES,
+        OTHER,
+    ]
