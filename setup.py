@@ -23,6 +23,7 @@ PACKAGES = {
     "image_analysis_beam.transforms.fleet": "transforms/fleet",
     "image_analysis_beam.transforms.lists": "transforms/lists",
     "image_analysis_beam.pipeline": "pipeline",
+    "image_analysis_beam.pipeline.doctor": "pipeline/doctor",
     "image_analysis_beam.pipeline.report": "pipeline/report",
     "image_analysis_beam.emulator": "emulator",
     "image_analysis_beam.emulator.analysis": "emulator/analysis",

@@ -17,6 +17,7 @@ COMMANDS = {
     # name: (module with `main(argv) -> exit code`, what it does)
     "run": (".run", "analyze images and write tables"),
     "plan": (".plan", "say what a run would call, skip and cost; calls nothing"),
+    "doctor": (".doctor", "check key, endpoint, lists, output and the rest, each with its fix"),
     "reflatten": (".reflatten", "rebuild the section tables from stored answers; calls nothing"),
     "report": (".report", "write the HTML report of an output folder"),
     "show": (".show", "print the tables of the last run, a few rows of each"),

@@ -17,7 +17,8 @@ from .terminal import out
 
 USAGES = {
     "run": "--input LIST | --images GLOB  --output FOLDER  --features NAMES | --model_name NAME  [flags]",
-    "plan": "as for run  [--prices FILE] [--json]",
+    "plan": "as for run  [--json]",
+    "doctor": "as for run  [--call] [--json]",
     "reflatten": "--stored FOLDER --output FOLDER",
 }
 _SECRET_FLAG = re.compile(r"--(\w*[-_])?(key|password|token|secret)$", re.IGNORECASE)

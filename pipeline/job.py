@@ -87,9 +87,9 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
     runner = in_memory_unless_named(options)
     check_processes(options)
     output, prices = output_folder(flags.output, options=options), read_prices(flags.prices)
-    lists, images = _lists(flags, runner), _patterns(flags.images)
-    for name, patterns in (("input", lists), ("images", images)):
-        for pattern in patterns:
+    lists, images = _lists(flags, runner), patterns(flags.images)
+    for name, given in (("input", lists), ("images", images)):
+        for pattern in given:
             check_store(pattern, name, options)
     _check_column(flags.uri_column, lists)
     named = entries(flags, calling)
@@ -99,11 +99,11 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
         options=options,
         runner=runner,
         output=output,
-        request=_request(flags),
+        request=request_of(flags),
         resources=resources(flags, named, processes, runner, options) if calling else (),
         requests_per_second=rate,
         processes=processes,
-        settings=_settings(flags),
+        settings=call_settings(flags),
         policy=RedrivePolicy(flags.redrive, flags.max_redrives),
         source=ReadImageUris(lists, images, flags.uri_column),
         prices=prices,
@@ -167,7 +167,7 @@ def versions() -> dict[str, str]:
     return packages | {"python": platform.python_version()}
 
 
-def _request(flags: ImageAnalysisOptions) -> AnalyzeRequest:
+def request_of(flags: ImageAnalysisOptions) -> AnalyzeRequest:
     return AnalyzeRequest(
         features=flags.features,
         model_name=flags.model_name,
@@ -179,7 +179,7 @@ def _request(flags: ImageAnalysisOptions) -> AnalyzeRequest:
     )
 
 
-def _settings(flags: ImageAnalysisOptions) -> CallSettings:
+def call_settings(flags: ImageAnalysisOptions) -> CallSettings:
     return CallSettings(
         max_in_flight=flags.max_in_flight,
         max_bytes_in_flight=flags.max_bytes_in_flight,
@@ -202,7 +202,7 @@ def _check_column(column: str, lists: list[str]) -> None:
 
 
 def _lists(flags: ImageAnalysisOptions, runner: str) -> list[str]:
-    lists = _patterns(flags.input)
+    lists = patterns(flags.input)
     if STANDARD_INPUT in lists and runner not in ON_THIS_MACHINE:
         raise ConfigurationError(
             f"input {STANDARD_INPUT!r} on {runner}",
@@ -212,7 +212,7 @@ def _lists(flags: ImageAnalysisOptions, runner: str) -> list[str]:
     return lists
 
 
-def _patterns(given: list[str] | str | None) -> list[str]:
+def patterns(given: list[str] | str | None) -> list[str]:
     """Patterns of a flag: repeated, or one comma-separated text (as a template parameter is).
 
     What is there under that very name is not taken apart.

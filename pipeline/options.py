@@ -16,7 +16,11 @@ from ..transforms.ledger.plan import REDRIVES, RETRYABLE
 
 AUTH = ("key", "entra", "token")
 THIS_MACHINE, OTHER_COMMANDS = "On this machine", "Of the other commands"
-_OF_OTHERS = {"json": ("plan",), "stored": ("reflatten",)}  # the flags that `run` does not read, and who does
+_OF_OTHERS = {
+    "json": ("plan", "doctor"),
+    "call": ("doctor",),
+    "stored": ("reflatten",),
+}  # the flags that `run` does not read, and who does
 _READS = {"reflatten": ("stored", "output")}  # the commands that do not read what `run` reads
 _SETTINGS, _TIMEOUTS = CallSettings(), Timeouts()
 
@@ -51,7 +55,7 @@ def reads(command: str, flag: str) -> bool:
 
 def readers(flag: str) -> tuple[str, ...]:
     """The commands that read a flag."""
-    return _OF_OTHERS.get(flag, ("run", "plan"))
+    return _OF_OTHERS.get(flag, ("run", "plan", "doctor"))
 
 
 def full_help(flag: argparse.Action) -> str:
@@ -204,5 +208,6 @@ def _add_local(group: Any) -> None:
 
 
 def _add_others(group: Any) -> None:
-    group.add_argument("--json", action="store_true", help="plan: print JSON instead of text")
+    group.add_argument("--json", action="store_true", help="plan, doctor: print JSON instead of text")
+    group.add_argument("--call", action="store_true", help="doctor: spend one call for each feature")
     group.add_argument("--stored", help="reflatten: the folder whose answers are flattened again")

@@ -7,7 +7,7 @@ import re
 from ..transforms.endpoint.faults import FAULTS, UNSETTLED
 
 PAGE = "docs/troubleshooting.md"
-INTERRUPTED, STORAGE, OTHER = "interrupted", "storage", "a-setting-that-cannot-work"
+INTERRUPTED, STORAGE, CLOCK, OTHER = "interrupted", "storage", "clock", "a-setting-that-cannot-work"
 EXIT_CODES = {code: f"exit-code-{code}" for code in (0, 2, 3, 4, 5)}
 # Why images are deferred, besides the systemic faults.
 REASONS = ("outage", UNSETTLED, "throttled", "over_budget", INTERRUPTED, "rate_limiter")
@@ -46,11 +46,5 @@ def entry_of_deferred(reason: str) -> str:
 
 def entries() -> list[str]:
     """Every entry that a message may name."""
-    return [
-        *FAULTS,
-        *(name for name in REASONS if name not in FAULTS),
-        STORAGE,
-        *EXIT_CODES.values(),
-        *_FAMILIES,
-        OTHER,
-    ]
+    others = (name for name in REASONS if name not in FAULTS)
+    return [*FAULTS, *others, STORAGE, CLOCK, *EXIT_CODES.values(), *_FAMILIES, OTHER]

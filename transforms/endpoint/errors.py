@@ -11,6 +11,7 @@ class ConfigurationError(ValueError):
 
     def __init__(self, value: str, rule: str, fix: str) -> None:
         super().__init__(f"{value}: {rule}; {fix}")
+        self.value, self.rule, self.fix = value, rule, fix
 
 
 def check_type(name: str, value: object, types: type | tuple[type, ...], fix: str) -> None:

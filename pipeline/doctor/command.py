@@ -1,0 +1,154 @@
+"""From the flags of a run to findings, printed as lines or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+
+from ...transforms.endpoint.address import check_endpoint
+from ...transforms.endpoint.errors import ConfigurationError
+from ...transforms.endpoint.request import AnalyzeRequest
+from ...transforms.endpoint.resource import Resource
+from ...transforms.endpoint.settings import CallSettings
+from ...transforms.ledger.plan import RedrivePolicy
+from ...transforms.prices import read_prices
+from .. import runners
+from ..flags import parse
+from ..job import call_settings, patterns, request_of
+from ..options import ImageAnalysisOptions
+from ..resources import entries, resources, whole_rate
+from ..runners import DATAFLOW_RUNNER, in_memory_unless_named
+from ..terminal import out
+from ..troubleshooting import PAGE
+from ..workers import check_processes
+from .calls import call_each
+from .findings import Finding, looked_at
+from .places import places
+from .service import knock_at
+
+RED = 2  # exit code
+
+
+def main(argv: list[str]) -> int:
+    """Prints what was found; returns the exit code.
+
+    Raises:
+      ConfigurationError: a flag is not known.
+    """
+    runners.hush()
+    options = parse(argv, "doctor")
+    flags = options.view_as(ImageAnalysisOptions)
+    findings = []
+    for finding in examine(options):
+        findings.append(finding)
+        if not flags.json:
+            out(_lines(finding))
+    red = sum(not finding.is_good for finding in findings)
+    if flags.json:
+        out(json.dumps({"ok": not red, "checks": [finding._asdict() for finding in findings]}, indent=2))
+    else:
+        out(_last_line(len(findings), red, flags.call))
+    return RED if red else 0
+
+
+def _lines(finding: Finding) -> str:
+    line = f"{'ok ' if finding.is_good else 'RED'}  {finding.check:<12} {finding.said}"
+    return line if finding.is_good else f"{line}\n{'':18}fix: {finding.fix} ({PAGE}#{finding.entry})"
+
+
+def _last_line(number: int, red: int, called: bool) -> str:
+    if red:
+        unspent = "; no call is made while something is red" if called else ""
+        return f"{red} of {number} checks {'is' if red == 1 else 'are'} red{unspent}"
+    return f"all {number} checks are green" + ("" if called else "; no image was called, nothing was billed")
+
+
+def examine(options: PipelineOptions) -> Iterator[Finding]:
+    """Everything that a run with these options needs. What hangs on something red is left out."""
+    flags = options.view_as(ImageAnalysisOptions)
+    FileSystems.set_options(options)
+    made: dict[str, Any] = {}
+    bad = 0
+    for finding in _settings(flags, options, made):
+        bad += not finding.is_good
+        yield finding
+    for finding in places(flags, patterns(flags.input), patterns(flags.images), options):
+        bad += not finding.is_good
+        yield finding
+    for finding in _endpoints(flags, options, made):
+        bad += not finding.is_good
+        yield finding
+    request, settings = made.get("request"), made.get("settings")
+    if request is None or settings is None:
+        return
+    for resource in made.get("resources", ()):
+        for finding in knock_at(resource, request, settings):
+            bad += not finding.is_good
+            yield finding
+    if flags.call and not bad:
+        for resource in made["resources"]:
+            yield from call_each(resource, request, settings)
+
+
+def _settings(flags: ImageAnalysisOptions, options: PipelineOptions, made: dict[str, Any]) -> Iterator[Finding]:
+    def runner() -> str:
+        made["runner"] = in_memory_unless_named(options)
+        return f"{made['runner']}"
+
+    def asked() -> str:
+        request: AnalyzeRequest = request_of(flags)
+        made["request"] = request
+        return f"{request.model_name or ', '.join(request.features)}; api-version {request.api_version}"
+
+    def numbers() -> str:
+        settings: CallSettings = call_settings(flags)
+        RedrivePolicy(flags.redrive, flags.max_redrives)
+        check_processes(options)
+        read_prices(flags.prices)
+        made["settings"] = settings
+        return f"{settings.max_in_flight} calls in flight, {settings.call_deadline:g} s for an image"
+
+    yield looked_at("runner", runner)
+    if made.get("runner") == DATAFLOW_RUNNER:
+        yield looked_at("dataflow", lambda: _dataflow(flags, options))
+    yield looked_at("request", asked)
+    yield looked_at("numbers", numbers)
+
+
+def _dataflow(flags: ImageAnalysisOptions, options: PipelineOptions) -> str:
+    cloud = options.view_as(GoogleCloudOptions)
+    for name in ("project", "region", "temp_location"):
+        if not getattr(cloud, name):
+            example = {"project": "my-project", "region": "europe-west4", "temp_location": "gs://BUCKET/tmp"}[name]
+            raise ConfigurationError(
+                f"runner {DATAFLOW_RUNNER}", f"it needs --{name}", f"add it, as --{name} {example}"
+            )
+    for name in [flags.output or "", *patterns(flags.input), *patterns(flags.images)]:
+        if name and FileSystems.get_scheme(name) is None:
+            rule = "its workers cannot reach a path of this machine"
+            raise ConfigurationError(f"runner {DATAFLOW_RUNNER} with {name!r}", rule, "put it into a bucket")
+    return f"project {cloud.project}, region {cloud.region}, {cloud.temp_location}"
+
+
+def _endpoints(flags: ImageAnalysisOptions, options: PipelineOptions, made: dict[str, Any]) -> Iterator[Finding]:
+    named: list[Any] = []
+
+    def endpoints() -> str:
+        listed = entries(flags)
+        checked = [check_endpoint(entry.url, flags.allow_insecure_endpoint) for entry in listed]
+        rate = whole_rate(listed)
+        named.extend(listed)
+        return f"{', '.join(checked)}{'' if rate is None else f', {rate:g} calls a second'}"
+
+    def keys() -> str:
+        found: tuple[Resource, ...] = resources(flags, named, None, made.get("runner", ""), options)
+        made["resources"] = found if made.get("runner") != DATAFLOW_RUNNER or flags.key_secret else ()
+        return ", ".join(type(resource.credential).__name__ for resource in found)
+
+    yield looked_at("endpoint", endpoints)
+    if named:
+        yield looked_at("credential", keys)
