@@ -25,6 +25,7 @@ PACKAGES = {
     "image_analysis_beam.pipeline": "pipeline",
     "image_analysis_beam.pipeline.doctor": "pipeline/doctor",
     "image_analysis_beam.pipeline.report": "pipeline/report",
+    "image_analysis_beam.pipeline.views": "pipeline/views",
     "image_analysis_beam.emulator": "emulator",
     "image_analysis_beam.emulator.analysis": "emulator/analysis",
     "image_analysis_beam.examples": "examples",
@@ -47,6 +48,7 @@ INSTALL_REQUIRES = [
     "google-cloud-storage>=2.18",
     "Pillow>=10.3",  # reads an image's format and sides before a call is paid for
     "tqdm>=4.66",  # the progress line of local runs: knows terminals, widths and redrawing
+    "duckdb>=1.2",  # SQL over the tables: the views, `sql` and `show`
     "jinja2>=3.1",  # writes the HTML report; escapes every foreign text by itself
     "MarkupSafe>=2.1",  # what jinja2 escapes with
 ]
@@ -69,7 +71,6 @@ EXTRAS["test"] = [
     "pytest>=8",
     "pytest-xdist>=3.6",  # the tests wait for servers more than they compute: three at a time
     "hypothesis>=6.100",  # property tests for parsing, flattening and accounting
-    "duckdb>=1.1",  # the second reader of our Parquet
     "azure-ai-vision-imageanalysis==1.0.0",  # Microsoft's own client, run against the emulator
     "jsonschema>=4",  # the manifest is what its schema says
     "polars>=1",  # a third reader of our Parquet

@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": (".doctor", "check key, endpoint, lists, output and the rest, each with its fix"),
     "reflatten": (".reflatten", "rebuild the section tables from stored answers; calls nothing"),
     "report": (".report", "write the HTML report of an output folder"),
+    "sql": (".sql", "ask in SQL: views of committed runs and newest answers"),
     "show": (".show", "print the tables of the last run, a few rows of each"),
     "emulator": ("..emulator.cli", "serve the endpoint on this machine, for trying and testing"),
 }
@@ -52,8 +53,7 @@ def _run(module: str, arguments: list[str]) -> int:
     from ..transforms.endpoint.errors import ConfigurationError
     from ..transforms.ledger.start import Owned
     from . import failures
-    from .flags import check_encoding
-    from .owner import OWNED
+    from .arguments import check_encoding
     from .temporary import temporary_files
     from .terminal import NotPrinted, say
     from .troubleshooting import EXIT_CODES, STORAGE, entry_of_configuration, with_link
@@ -66,8 +66,8 @@ def _run(module: str, arguments: list[str]) -> int:
     except ConfigurationError as error:
         say(with_link(f"image-analysis-beam: {error}", entry_of_configuration(str(error))))
     except Owned as error:
-        say(with_link(f"image-analysis-beam: {error}", EXIT_CODES[OWNED]))
-        return OWNED
+        say(with_link(f"image-analysis-beam: {error}", EXIT_CODES[failures.OWNED]))
+        return failures.OWNED
     except NotPrinted as error:
         say(f"image-analysis-beam: {error}; send standard output somewhere that takes it")
     except failures.STORAGE_ERRORS as error:

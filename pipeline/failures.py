@@ -14,6 +14,7 @@ import pyarrow as pa
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.ledger.records import TakenOver
 
+OWNED = 5  # exit code of a run that does not own its output, or does so no more
 STORAGE_ERRORS = (OSError, pa.ArrowInvalid)  # BeamIOError is an OSError; a damaged Parquet file is the other
 _NAME = f"{ConfigurationError.__module__}.{ConfigurationError.__qualname__}: "
 _CONFIGURATION = re.compile(rf"{re.escape(_NAME)}(.*?)(?: \[while running '.*)?$", re.MULTILINE)

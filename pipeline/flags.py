@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..transforms.endpoint.errors import ConfigurationError
+from .arguments import Parser
 from .options import ImageAnalysisOptions, full_help, readers, reads
 from .terminal import out
 
@@ -50,28 +51,6 @@ def parse(argv: list[str], command: str = "run") -> PipelineOptions:
         if (name := argument.partition("=")[0]) in unread:
             _refuse_unread(name, unread[name].dest, command)
     return PipelineOptions(argv)
-
-
-def check_encoding(argv: list[str]) -> None:
-    """Refuses what is no text.
-
-    Raises:
-      ConfigurationError: an argument is not UTF-8.
-    """
-    for argument in argv:
-        try:
-            argument.encode()
-        except UnicodeEncodeError:
-            raise ConfigurationError(
-                f"argument {argument}", "it is not UTF-8", "rename what it names, or set LC_ALL to a UTF-8 locale"
-            ) from None
-
-
-class Parser(argparse.ArgumentParser):
-    """Errors are exceptions: one line, no usage block."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise ConfigurationError(message, "see --help for what each flag takes", "correct the flag")
 
 
 class _Help(argparse.HelpFormatter):

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..transforms.account_run import MANIFEST_VERSION
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.ledger.layout import Layout
-from ..transforms.ledger.records import damaged, read_records
+from ..transforms.ledger.records import MANIFEST_VERSION, damaged, read_records
 from .terminal import say
 
 Manifest = dict[str, Any]

@@ -20,8 +20,6 @@ from .dataflow import job_has_ended
 from .terminal import say
 from .workers import ON_THIS_MACHINE
 
-OWNED = 5  # exit code of a run that does not own its output, or does so no more
-
 
 def own(
     output: str,

@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
+from typing import TYPE_CHECKING
 
 from ..transforms.endpoint.errors import ConfigurationError
-from ..transforms.files.azure_access import azure_obstacle
 from ..transforms.files.gcs_access import gcs_obstacle
+from ..transforms.files.schemes import scheme_of
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
 
 # scheme: the module that it takes, and what installs it
 _STORES = {
@@ -63,7 +64,7 @@ def check_store(path: str, flag: str, options: PipelineOptions | None = None) ->
     Raises:
       ConfigurationError: it is not known, not installed, or there are no credentials.
     """
-    scheme: str | None = FileSystems.get_scheme(path)
+    scheme = scheme_of(path)
     if scheme is None:
         return None
     value = f"{flag} {path!r}"
@@ -79,6 +80,10 @@ def check_store(path: str, flag: str, options: PipelineOptions | None = None) ->
         raise ConfigurationError(value, f"{scheme}:// takes a package that is not installed", fix) from None
     against = gcs_obstacle() if scheme == "gs" else None
     if scheme == "azfs":
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        from ..transforms.files.azure_access import azure_obstacle
+
         against = azure_obstacle(path, options or PipelineOptions([]))
     if against:
         raise ConfigurationError(value, *against)

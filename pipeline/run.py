@@ -27,7 +27,7 @@ from .dataflow import job_of
 from .flags import parse
 from .job import JobConfig, build, configure
 from .manifests import read_manifests
-from .owner import OWNED, end, own, working_for
+from .owner import end, own, working_for
 from .paths import can_be_used
 from .progress import shown
 from .report import report_line
@@ -112,7 +112,7 @@ def _run_to_its_end(pipeline: beam.Pipeline, config: JobConfig, layout: Layout, 
     with (
         live_folder() as folder,
         SIGNALS.phase(Phase(_stop_calls, partial(_end_now, folder, started, partial(end, layout, member.run_id)))),
-        shown(folder, config.flags.quiet),
+        shown(folder, config.flags.max_calls, config.flags.quiet),
     ):
         started.append(pipeline.run())
         started[0].wait_until_finish()
@@ -160,7 +160,7 @@ def _how_it_stands(record: Record | None) -> tuple[str, int]:
             return with_link(_INTERRUPTED, INTERRUPTED), INCOMPLETE
         who = f"run {record['run_id']} was taken over by {record['by']}"
         line = f"image-analysis-beam: {who}; what it had answered counts there"
-        return with_link(line, EXIT_CODES[OWNED]), OWNED
+        return with_link(line, EXIT_CODES[failures.OWNED]), failures.OWNED
     run, deferred = record["run_id"], record["conservation"]["deferred"]
     if deferred == 0:
         return f"run {run} is committed and complete; it was stopped when only its report was missing", 0

@@ -14,7 +14,7 @@ from ..transforms.files import storage
 from ..transforms.files.rows import read_rows
 from ..transforms.ledger.layout import Layout
 from ..transforms.ledger.log import committed_runs
-from .flags import Parser
+from .arguments import Parser
 from .manifests import read_manifests
 from .paths import output_folder
 from .terminal import out, printable

@@ -20,13 +20,12 @@ from .counts import Counts, pace, timeline
 from .ledger.layout import Layout
 from .ledger.lists import lists_read
 from .ledger.log import entry_of
-from .ledger.records import Record, commit
+from .ledger.records import MANIFEST_VERSION, Record, commit
 from .ledger.start import start_run
 from .ledger.tidy import leaving_nothing_if_taken_over, tidy
 from .prices import INDICATIVE, Prices
 from .write_tables import WrittenFile
 
-MANIFEST_VERSION = 1
 FILES = "files"
 UNBALANCED = "the accounts do not add up"
 _CALL_COUNTS = ("retries", "billed_units", "bytes_sent", "throttled_seconds", "breaker_openings", "processes")

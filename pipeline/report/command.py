@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from ...transforms.files import storage
 from ...transforms.prices import Prices, read_prices
-from ..flags import Parser
+from ..arguments import Parser
 from ..manifests import as_it_was_written
 from ..terminal import out
 from .findings import read_findings

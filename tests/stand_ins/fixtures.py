@@ -14,7 +14,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from image_analysis_beam.transforms.files import store
-from image_analysis_beam.transforms.files.gcs import go_anonymous_with_an_emulator
+from image_analysis_beam.transforms.files.gcs_access import go_anonymous_with_an_emulator
 
 from . import servers
 from .front import Front

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
-from apache_beam.internal.gcp import auth
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
 from apache_beam.io.gcp.gcsio import GcsIO, parse_gcs_path
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -19,20 +18,11 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
-from .gcs_access import EMULATOR_VARIABLE, gcs_obstacle
+from .gcs_access import gcs_obstacle, go_anonymous_with_an_emulator
 from .store import io_errors
 
 _FIELDS = "items(name,size,updated),nextPageToken"
 _ERRORS = (GoogleAPIError, GoogleAuthError, RequestException)
-
-
-def go_anonymous_with_an_emulator() -> None:
-    """Where an emulator is set, tells Beam that the search for credentials has ended with none.
-
-    Without credentials Beam looks for some for 25 s in every process, although no emulator wants any.
-    """
-    if os.environ.get(EMULATOR_VARIABLE):
-        auth._Credentials._credentials_init = True
 
 
 class GcsStore:

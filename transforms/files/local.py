@@ -7,12 +7,18 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 from uuid import uuid4
 
-from apache_beam.io.filesystem import FileMetadata
-
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+class LocalFile(NamedTuple):
+    """A file, as Beam's `FileMetadata` tells of it."""
+
+    path: str
+    size_in_bytes: int
+    last_updated_in_seconds: float
 
 
 class LocalStore:
@@ -22,14 +28,14 @@ class LocalStore:
     names_per_removal = 100
     weakness: str | None = None
 
-    def find(self, path: str) -> FileMetadata | None:
+    def find(self, path: str) -> LocalFile | None:
         try:
             status = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return FileMetadata(path, status.st_size, status.st_mtime)
+        return LocalFile(path, status.st_size, status.st_mtime)
 
-    def listing(self, prefix: str) -> Iterator[FileMetadata]:
+    def listing(self, prefix: str) -> Iterator[LocalFile]:
         for folder, _, names in os.walk(prefix, onerror=_raise_unless_gone):
             for name in sorted(names):
                 if file := self.find(os.path.join(folder, name)):

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from apache_beam.io.filesystem import FileMetadata
-from apache_beam.io.filesystems import FileSystems
-
+from .schemes import scheme_of
 from .store import Store, store_of
+
+if TYPE_CHECKING:
+    from apache_beam.io.filesystem import FileMetadata
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -65,13 +66,13 @@ def read_many(paths: Iterable[str]) -> Iterator[bytes | None]:
 def remove_folder(path: str) -> None:
     """Removes a folder and all that is in it, also one that is gone. The path is literal."""
     remove_many(file.path for file in list_folder(path))
-    if FileSystems.get_scheme(path) is None:
+    if scheme_of(path) is None:
         shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_empty_folders(path: str) -> None:
     """Removes the folders in a folder, and itself, that hold no file; an object store has none."""
-    if FileSystems.get_scheme(path) is None:
+    if scheme_of(path) is None:
         for folder, _, _ in os.walk(path, topdown=False):
             with suppress(OSError):
                 os.rmdir(folder)

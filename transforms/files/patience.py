@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from apache_beam.io.filesystems import FileSystems
+from .schemes import scheme_of
 
 _AWAY, _LOCAL = 300.0, 3.0  # a disk that is full or gone comes back because somebody sees to it
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
@@ -12,7 +12,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
 
 def patience_with(output: str) -> float:
     """Seconds that the store of a folder may be away: minutes, but for a local disk."""
-    return _LOCAL if FileSystems.get_scheme(output) is None else _AWAY
+    return _LOCAL if scheme_of(output) is None else _AWAY
 
 
 def pauses(seconds: float) -> Iterator[float]:

@@ -11,21 +11,24 @@ import posixpath
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import FileMetadata
-from apache_beam.io.filesystems import FileSystems
 
 from ...schemas import PARQUET_WRITE_OPTIONS
-from . import gcs, many
+from . import many
+from .gcs_access import go_anonymous_with_an_emulator
+from .schemes import scheme_of
 from .store import store_of
+
+if TYPE_CHECKING:
+    from apache_beam.io.filesystem import FileMetadata
 
 _OBJECT_STORES = ("gs", "s3", "azfs")
 _WILDCARD = re.compile(r"[\[*?]")
 
-gcs.go_anonymous_with_an_emulator()
+go_anonymous_with_an_emulator()
 
 
 def open_bytes(path: str) -> BinaryIO:
@@ -99,7 +102,9 @@ def list_below(folder: str) -> list[FileMetadata]:
 
 def iterate_files(pattern: str) -> Iterator[Any]:
     """The `FileMetadata` of the files that match, one at a time: of a listing, one page is held."""
-    if FileSystems.get_scheme(pattern) not in _OBJECT_STORES:
+    from apache_beam.io.filesystems import FileSystems
+
+    if scheme_of(pattern) not in _OBJECT_STORES:
         yield from FileSystems.match([pattern])[0].metadata_list
     elif _WILDCARD.search(pattern):
         listed = store_of(pattern).listing(_WILDCARD.split(pattern, maxsplit=1)[0])

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from apache_beam.io.filesystem import BeamIOError, FileMetadata
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
+from .schemes import scheme_of
+
+if TYPE_CHECKING:
+    from apache_beam.io.filesystem import FileMetadata
+    from apache_beam.options.pipeline_options import PipelineOptions
 
 
 class Store(Protocol):
@@ -61,7 +63,7 @@ class Store(Protocol):
         """Removes up to `names_per_removal` files; gone already is done."""
 
 
-def _local(options: PipelineOptions) -> Store:
+def _local(options: PipelineOptions | None) -> Store:
     from .local import LocalStore
 
     return LocalStore()
@@ -92,7 +94,7 @@ def _other(options: PipelineOptions) -> Store:
 
 
 # Imported when first used: an extra may be missing, and the clients take their time.
-MAKERS: dict[str | None, Callable[[PipelineOptions], Store]] = {None: _local, "gs": _gcs, "s3": _s3, "azfs": _azure}
+MAKERS: dict[str | None, Callable[[Any], Store]] = {None: _local, "gs": _gcs, "s3": _s3, "azfs": _azure}
 
 
 _MAKING = Lock()
@@ -100,18 +102,31 @@ _MAKING = Lock()
 
 def store_of(path: str) -> Store:
     """The store that a path is in."""
+    scheme = scheme_of(path)
     with _MAKING:  # by the first of the threads that want it
-        return _made(MAKERS.get(FileSystems.get_scheme(path), _other), FileSystems._pipeline_options)
+        return _made(MAKERS.get(scheme, _other), _options() if scheme else None)
+
+
+def _options() -> PipelineOptions | None:
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems._pipeline_options
 
 
 @lru_cache(maxsize=16)
-def _made(maker: Callable[[PipelineOptions], Store], options: PipelineOptions | None) -> Store:
+def _made(maker: Callable[[Any], Store], options: PipelineOptions | None) -> Store:
+    if maker is _local:
+        return maker(None)
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     return maker(options or PipelineOptions([]))
 
 
 @contextmanager
 def io_errors(operation: str, path: str, *kinds: type[Exception]) -> Iterator[None]:
     """Raises exceptions of a client as the `BeamIOError` that Beam's file systems raise."""
+    from apache_beam.io.filesystem import BeamIOError
+
     try:
         yield
     except kinds as error:

@@ -15,10 +15,9 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
-from apache_beam.io.filesystems import FileSystems
-
 from ..files.create_once import read_if_there
 from ..files.many import list_folder, read_many
+from ..files.schemes import scheme_of
 from ..files.storage import join
 from .layout import Layout
 
@@ -31,7 +30,7 @@ Pause = Callable[[float], None]
 
 def beat_seconds(output: str) -> float:
     """How often those who work for a run of this folder say so."""
-    return _LOCAL_BEAT if FileSystems.get_scheme(output) is None else _BEAT
+    return _LOCAL_BEAT if scheme_of(output) is None else _BEAT
 
 
 def launcher(layout: Layout, run_id: str) -> str:

@@ -17,6 +17,7 @@ from ..files.many import read_many
 from .layout import Layout
 
 Record = dict[str, Any]
+MANIFEST_VERSION = 1
 COMMITTED, FENCED = "committed", "fenced"
 
 

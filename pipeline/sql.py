@@ -1,0 +1,126 @@
+"""`image-analysis-beam sql OUT ["select …"]`: SQL over the views of an output folder."""
+
+from __future__ import annotations
+
+import sys
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ..transforms.endpoint.errors import ConfigurationError
+from .arguments import Parser
+from .manifests import as_it_was_written
+from .terminal import out, say
+from .views.database import Folder, opened, write
+from .views.definitions import VIEWS
+from .views.text import json_text, table_text
+
+_AT_ONCE = 1000  # rows
+_PROMPT = "sql> "
+
+
+def main(argv: list[str]) -> int:
+    """Prints what a query finds, or writes a database; returns the exit code.
+
+    Raises:
+      ConfigurationError: there is no committed run in the folder, or the query cannot be answered.
+    """
+    parser = Parser(
+        prog="image-analysis-beam sql",
+        description="SQL (DuckDB) over the views of an output folder; they hold committed runs and newest answers.",
+        epilog=views_help(),
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("output", help="the output folder of the job")
+    parser.add_argument("query", nargs="?", help="left out: queries come from standard input")
+    parser.add_argument("--write", metavar="FILE", help="make a DuckDB database with the views, for other programs")
+    parser.add_argument("--json", action="store_true", help="print a JSON list of rows")
+    try:
+        given = parser.parse_args(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    folder = Folder(given.output)
+    if given.write:
+        _write(folder, given.write)
+    if given.query:
+        answer(folder, given.query, given.json)
+    elif not given.write:
+        _answer_all(folder, given.json)
+    return 0
+
+
+def answer(folder: Folder, query: str, as_json: bool = False, memory: str | None = None) -> None:
+    """Prints what a query finds.
+
+    Raises:
+      ConfigurationError: it cannot be answered.
+    """
+    with told(query), as_it_was_written(folder.layout.output), opened(folder, query, memory) as connection:
+        result = connection.execute(query)
+        names = [name for name, *_ in result.description or ()]
+        if as_json:
+            out(json_text(names, result.fetchall()))
+            return
+        for text in table_text(names, _rows(result)):
+            out(text)
+
+
+@contextmanager
+def told(query: str) -> Iterator[None]:
+    """What DuckDB does not understand, in one line; what it cannot read is an `OSError`."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        raise OSError(_line(error)) from None
+    except duckdb.Error as error:
+        raise ConfigurationError(f"query {_short(query)!r}", _line(error), f"the views: {', '.join(VIEWS)}") from None
+
+
+def views_help() -> str:
+    """The views with what they hold."""
+    lines = [f"  {name:<15} {view.description}" for name, view in VIEWS.items()]
+    return "\n".join(["views:", *lines, "", "History is below raw., as raw.tags: the rows of all committed runs."])
+
+
+def _answer_all(folder: Folder, as_json: bool) -> None:
+    if not sys.stdin.isatty():
+        for query in filter(str.strip, sys.stdin.read().split(";\n")):
+            answer(folder, query, as_json)
+        return
+    say(views_help())
+    while True:
+        try:
+            query = input(_PROMPT).strip()
+        except EOFError:
+            return
+        if query:
+            try:
+                answer(folder, query, as_json)
+            except (ConfigurationError, OSError) as error:
+                say(str(error))
+
+
+def _write(folder: Folder, path: str) -> None:
+    if Path(path).exists():
+        raise ConfigurationError(f"write {path!r}", "it is there already", "remove it, or name another file")
+    with told(f"--write {path}"):
+        write(folder, path)
+    out(f"written: {path}")
+
+
+def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[Any, ...]]]:
+    while rows := result.fetchmany(_AT_ONCE):
+        yield rows
+
+
+def _line(error: duckdb.Error) -> str:
+    return " ".join(str(error).split("\n\n")[0].split())
+
+
+def _short(query: str) -> str:
+    line = " ".join(query.split())
+    return line if len(line) <= 60 else f"{line[:59]}…"

@@ -1,0 +1,164 @@
+"""DuckDB over an output folder: the views that a query names, over the files that the manifests name."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from ...schemas import TABLES
+from ...transforms.endpoint.errors import ConfigurationError
+from ...transforms.files.many import read_many
+from ...transforms.files.schemes import scheme_of
+from ...transforms.ledger.layout import Layout
+from ...transforms.ledger.log import committed_runs
+from ..manifests import Manifest, read_manifests
+from ..paths import output_folder
+from .definitions import VIEWS
+from .known import known_tables
+
+_MEMORY = "200MiB"  # for a look; DuckDB puts the rest on the disk
+_TYPES = {"int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "string": "VARCHAR", "bool": "BOOLEAN"}
+
+
+class Folder:
+    """The committed runs of an output folder.
+
+    Raises:
+      ConfigurationError: there is none, or a manifest is damaged.
+    """
+
+    def __init__(self, output: str) -> None:
+        self.layout = Layout(output_folder(output))
+        if scheme_of(self.layout.output) is None:
+            self.layout = Layout(str(Path(self.layout.output).absolute()))
+        self._runs = committed_runs(self.layout)
+        if not self._runs:
+            raise ConfigurationError(f"output {output!r}", "it holds no committed run", "run the job first")
+
+    @cached_property
+    def manifests(self) -> dict[str, Manifest]:
+        """By run, oldest first."""
+        return read_manifests(self.layout, self._runs)
+
+    def newest(self) -> Manifest:
+        """The manifest of the newest run, without reading the others."""
+        return read_manifests(self.layout, self._runs[-1:])[self._runs[-1]]
+
+    def files(self, table: str) -> list[str]:
+        """The files of a table that committed runs name."""
+        entries = (manifest["tables"].get(table, {}) for manifest in self.manifests.values())
+        return [self.layout.path(name) for entry in entries for name in entry.get("files", ())]
+
+
+@contextmanager
+def opened(folder: Folder, text: str | None = None, memory: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with the views that a query's text names; with all where it names none, or there is no text."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(duckdb.connect())
+        connection.execute("SET TimeZone='UTC'")
+        if memory:
+            connection.execute(f"SET memory_limit='{memory}'")
+        fetched = stack.enter_context(tempfile.TemporaryDirectory()) if scheme_of(folder.layout.output) else None
+        create(connection, folder, _mentioned(text) if text else _all(), fetched)
+        yield connection
+
+
+def write(folder: Folder, path: str) -> None:
+    """Makes a database file with all views, over the files where they are; of a store, with copies of their rows."""
+    with duckdb.connect(path) as connection:
+        if scheme_of(folder.layout.output) is None:
+            create(connection, folder, _all())
+            return
+        with opened(folder) as views:
+            for name in VIEWS:
+                rows = views.execute(f"FROM {name}").arrow()
+                connection.register("rows_of_view", rows)
+                connection.execute(f"CREATE TABLE {name} AS FROM rows_of_view")
+                connection.unregister("rows_of_view")
+
+
+def create(connection: duckdb.DuckDBPyConnection, folder: Folder, names: set[str], fetched: str | None = None) -> None:
+    """Creates views, and the tables that they stand on. `fetched`: a folder for copies of what is not on a disk."""
+    connection.execute("CREATE SCHEMA IF NOT EXISTS raw; CREATE SCHEMA IF NOT EXISTS known;")
+    if any(name.startswith("known.") for name in names):
+        for name, table in known_tables(folder.layout, folder.manifests).items():
+            connection.register("rows_of_manifests", table)
+            connection.execute(f"CREATE TABLE known.{name} AS FROM rows_of_manifests")
+            connection.unregister("rows_of_manifests")
+    for name in TABLES:
+        if f"raw.{name}" in names:
+            files = folder.files(name)
+            rows = _raw(name, _on_a_disk(files, fetched) if fetched else files)
+            connection.execute(f"CREATE VIEW raw.{name} AS {rows}")
+    for name in _in_order(names):
+        connection.execute(f"CREATE VIEW main.{name} AS {VIEWS[name].sql}")
+
+
+def _all() -> set[str]:
+    return {*VIEWS, *(f"raw.{name}" for name in TABLES), "known.runs"}
+
+
+def _mentioned(text: str) -> set[str]:
+    """What a query names, with all that this stands on; everything where it names nothing."""
+    names = _named_in(text)
+    while more := {other for name in names if name in VIEWS for other in _named_in(VIEWS[name].sql)} - names:
+        names |= more
+    return names or _all()
+
+
+def _named_in(text: str) -> set[str]:
+    words = {word.lower() for word in re.findall(r"(?:\b(?:raw|known)\s*\.\s*)?\w+", text)}
+    words = {re.sub(r"\s", "", word) for word in words}
+    raw = {word for word in words if word.startswith("raw.") and word[4:] in TABLES}
+    return raw | {word for word in words if word.startswith("known.")} | words.intersection(VIEWS)
+
+
+def _in_order(names: set[str]) -> list[str]:
+    """Views after those that they stand on."""
+    done: list[str] = []
+
+    def visit(name: str) -> None:
+        for other in sorted(_named_in(VIEWS[name].sql) & VIEWS.keys() - {name}):
+            visit(other)
+        if name not in done:
+            done.append(name)
+
+    for name in sorted(names & VIEWS.keys()):
+        visit(name)
+    return done
+
+
+def _raw(table: str, files: list[str]) -> str:
+    """The rows of files of any version: columns that a file lacks are null, others are left out."""
+    schema = TABLES[table].schema
+    columns = ", ".join(f'"{name}"' for name in schema.names)
+    empty = ", ".join(f'NULL::{_type(field.type)} AS "{field.name}"' for field in schema)
+    if not files:
+        return f"SELECT {empty} WHERE false"
+    named = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+    read = f"read_parquet([{named}], union_by_name = true, hive_partitioning = false)"
+    return f"SELECT {columns} FROM (SELECT {empty} WHERE false UNION ALL BY NAME SELECT * FROM {read})"
+
+
+def _type(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"{_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return "STRUCT(" + ", ".join(f'"{field.name}" {_type(field.type)}' for field in kind) + ")"
+    return "TIMESTAMP WITH TIME ZONE" if pa.types.is_timestamp(kind) else _TYPES[str(kind)]
+
+
+def _on_a_disk(files: Iterable[str], folder: str) -> list[str]:
+    paths = []
+    for number, content in enumerate(read_many(files)):
+        path = Path(tempfile.mkdtemp(dir=folder)) / f"{number}.parquet"
+        path.write_bytes(content or b"")
+        paths.append(str(path))
+    return paths

@@ -1,0 +1,132 @@
+"""What the manifests of committed runs say, as small tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from ...transforms.endpoint.faults import FAULTS
+from ...transforms.endpoint.fingerprint import given_answers, wanted_answers
+from ...transforms.endpoint.request import AnalyzeRequest
+from ...transforms.ledger.layout import Layout
+from ...transforms.ledger.log import earlier_requests
+from ..cost import COST, asked, cost_table, spent
+from ..manifests import Manifest
+
+WHAT_TO_DO = {
+    "outage": "run the same command again when the service is well",
+    "throttled": "run the same command again, with a lower --requests_per_second",
+}
+_AGAIN = "run the same command again to go on"
+_UTC = pa.timestamp("us", tz="UTC")
+_COUNTS = ("input", "recovered_extra", "analyzed", "dead_letters", "deferred", "skipped", "duplicates")
+
+_RUNS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("number", pa.int64()),
+        ("started_at", _UTC),
+        ("committed_at", _UTC),
+        ("complete", pa.bool_()),
+        *((name, pa.int64()) for name in _COUNTS),
+        ("attempts", pa.int64()),
+        ("billed_units", pa.int64()),
+        ("transactions", pa.int64()),
+        ("amount", COST.field("amount").type),
+        ("currency", pa.string()),
+        ("features", pa.list_(pa.string())),
+        ("model_name", pa.string()),
+        ("fingerprint", pa.string()),
+        ("endpoint", pa.string()),
+        ("runner", pa.string()),
+    ]
+)
+_LISTS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("number", pa.int64()),
+        ("list", pa.string()),
+        ("rows", pa.int64()),
+        ("held_by", pa.string()),
+    ]
+)
+_ASKED = pa.schema([("fingerprint", pa.string()), ("feature", pa.string()), ("answer", pa.string())])
+_REASONS = pa.schema([("reason", pa.string()), ("what_to_do", pa.string())])
+
+
+def known_tables(layout: Layout, manifests: dict[str, Manifest]) -> dict[str, pa.Table]:
+    """The tables by name. `manifests` are in the order of the runs."""
+    requests = set(earlier_requests(layout, manifests))
+    requests |= {request for manifest in manifests.values() if (request := asked(manifest))}
+    runs = list(manifests.values())
+    return {
+        "runs": _table(_RUNS, (_run(number, run) for number, run in enumerate(runs, 1))),
+        "lists": _table(_LISTS, _lists(runs)),
+        "asked": _table(_ASKED, sorted({row for request in requests for row in _asked(request)})),
+        "reasons": _table(_REASONS, what_to_do().items()),
+        "costs": cost_table(runs),
+    }
+
+
+def what_to_do() -> dict[str, str]:
+    """What a person can do, by class of dead letter or reason of deferral."""
+    again = dict.fromkeys(("over_budget", "interrupted", "unsettled"), _AGAIN)
+    return again | {name: fault.fix for name, fault in FAULTS.items()} | WHAT_TO_DO
+
+
+def _run(number: int, manifest: Manifest) -> tuple[Any, ...]:
+    of_run, request = spent(manifest), asked(manifest)
+    transactions = of_run.transactions if of_run else {}
+    return (
+        manifest["run_id"],
+        number,
+        _time(manifest["started_at"]),
+        _time(manifest["committed_at"]),
+        manifest["complete"],
+        *(manifest["conservation"][name] for name in _COUNTS),
+        manifest["calls"]["attempts"],
+        manifest["calls"]["billed_units"],
+        sum(transactions.values()),
+        of_run.prices.cost(transactions).quantize(_digits()) if of_run else None,
+        of_run.prices.currency if of_run else None,
+        list(request.features) if request else None,
+        (request.model_name or None) if request else None,
+        manifest["fingerprint"] or None,
+        manifest["endpoint"] or None,
+        manifest["runner"] or None,
+    )
+
+
+def _digits() -> Any:
+    from decimal import Decimal
+
+    return Decimal(1).scaleb(-COST.field("amount").type.scale)
+
+
+def _lists(runs: Iterable[Manifest]) -> Iterator[tuple[Any, ...]]:
+    for number, manifest in enumerate(runs, 1):
+        for entry in manifest["lists"]:
+            yield manifest["run_id"], number, entry["list"], entry["rows"], entry["run_id"]
+
+
+def _asked(request: AnalyzeRequest) -> Iterator[tuple[str, str, str]]:
+    """What each thing that was asked, by its fingerprint, asks: features, and the fingerprints of their answers."""
+    names = request.features or (request.model_name,)
+    named = dict(zip(wanted_answers(request), names, strict=True))
+    for fingerprint, answers in given_answers(request).items():
+        yield from ((fingerprint, named[answer], answer) for answer in answers)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _table(schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)

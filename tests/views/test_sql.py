@@ -1,0 +1,91 @@
+"""The command `sql`: what it prints, what it writes, and what it says to a query that cannot be answered."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import duckdb
+import pytest
+
+from image_analysis_beam.pipeline.__main__ import main
+from image_analysis_beam.pipeline.views.definitions import VIEWS
+
+
+@pytest.fixture
+def sql(history, capsys):
+    """`sql(query, …)`: exit code, output, errors."""
+
+    def ask(*arguments):
+        code = main(["sql", str(history.output), *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return ask
+
+
+def test_rows_are_printed_in_columns(sql):
+    query = "SELECT place, count(*) AS lines FROM outcomes GROUP BY ALL ORDER BY lines, place"
+    assert sql(query) == (0, "place        lines\ndead_letter  2\ndeferred     4\nanswered     9\n", "")
+    assert sql("SELECT * FROM tags WHERE false")[1].split() == [name for name, *_ in duckdb_columns(sql)]
+
+
+def duckdb_columns(sql):
+    code, out, _ = sql("DESCRIBE tags", "--json")
+    assert code == 0
+    return [(row["column_name"], row["column_type"]) for row in json.loads(out)]
+
+
+def test_json_has_values_of_their_types(sql, history):
+    code, out, _ = sql("SELECT features, amount, committed_at, complete FROM runs ORDER BY number LIMIT 1", "--json")
+    assert code == 0
+    (row,) = json.loads(out)
+    first = history.manifests[0]
+    assert row == {
+        "features": ["tags"],
+        "amount": first["cost"]["amount"],
+        "committed_at": first["committed_at"],
+        "complete": True,
+    }
+
+
+def test_queries_come_from_standard_input(sql, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 1 AS one;\nSELECT 2 AS two\n"))
+    assert sql() == (0, "one\n1\ntwo\n2\n", "")
+
+
+def test_a_database_for_other_programs(sql, tmp_path):
+    path = tmp_path / "out.duckdb"
+    assert sql("--write", path) == (0, f"written: {path}\n", "")
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for name in VIEWS:
+            connection.execute(f"FROM {name}")
+        assert connection.execute("SELECT count(*) FROM raw.tags").fetchall() > [(0,)]
+        assert connection.execute("SELECT count(*) FROM outcomes").fetchall() == [(15,)]
+    code, _, err = sql("--write", path)
+    assert code == 2
+    assert f"write '{path}': it is there already; remove it, or name another file" in err
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [("SELECT * FROM tagz", 'Did you mean "tags"'), ("SELEC 1", "syntax error"), ("SELECT nope FROM tags", "nope")],
+)
+def test_a_query_that_cannot_be_answered(sql, query, words):
+    code, out, err = sql(query)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"image-analysis-beam: query '{query}': ")
+    assert words in err
+    assert "the views: images, captions" in err
+
+
+def test_a_folder_without_runs(tmp_path, capsys):
+    assert main(["sql", str(tmp_path), "SELECT 1"]) == 2
+    assert "it holds no committed run" in capsys.readouterr().err
+
+
+def test_the_help_names_every_view(capsys):
+    assert main(["sql", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert [name for name in VIEWS if f"  {name} " not in out] == []

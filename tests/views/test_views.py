@@ -1,0 +1,107 @@
+"""What the views say of a folder is what its manifests say, and no image counts twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+
+from image_analysis_beam.pipeline.views.definitions import VIEWS
+from image_analysis_beam.schemas import TABLES
+
+
+def rows(views, query):
+    return views.execute(query).fetchall()
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_view_can_be_read_and_says_what_it_holds(views, name):
+    rows(views, f"FROM {name}")
+    assert VIEWS[name].description
+
+
+@pytest.mark.parametrize("name", [name for name in VIEWS if name in TABLES])
+def test_a_view_of_a_table_has_its_columns(views, name):
+    assert [column for column, *_ in views.execute(f"FROM {name}").description] == TABLES[name].schema.names
+
+
+def test_two_requests_and_a_second_answer_count_an_image_once(views, history):
+    assert rows(views, "SELECT count(*), count(DISTINCT image_id) FROM images") == [(6, 6)]
+    assert rows(views, "SELECT count(*), count(DISTINCT image_id) FROM captions") == [(4, 4)]
+    third = history.manifests[2]["run_id"]
+    assert rows(views, "SELECT DISTINCT run_id FROM tags") == [(third,)]
+    assert rows(views, "SELECT count(*) FROM raw.tags") == [(2 * rows(views, "SELECT count(*) FROM tags")[0][0],)]
+    assert rows(views, "SELECT count(*) FROM (SELECT DISTINCT image_id, ordinal FROM tags)") == rows(
+        views, "SELECT count(*) FROM tags"
+    )
+    features = dict(rows(views, "SELECT feature, count(*) FROM answers GROUP BY ALL"))
+    assert features == {"tags": 6, "caption": 4}
+
+
+def test_features_of_several_calls_are_together(views):
+    both = "SELECT features, sections, count(*) FROM images GROUP BY ALL ORDER BY 3"
+    found = {tuple(features): (set(sections), number) for features, sections, number in rows(views, both)}
+    assert found == {
+        ("tags",): ({"tagsResult"}, 2),
+        ("caption", "tags"): ({"captionResult", "tagsResult"}, 4),
+    }
+
+
+def test_failures_are_what_is_open(views, history):
+    found = rows(views, "SELECT place, reason, features, next FROM failures ORDER BY ALL")
+    again = "called again by the next run"
+    assert found == [
+        ("dead_letter", "invalid_uri", ["tags"], "not called again; call it with --redrive invalid_uri"),
+        ("dead_letter", "unreadable_image", ["tags"], again),
+        ("deferred", "over_budget", ["caption"], "called first by the next run"),
+        ("deferred", "over_budget", ["caption"], "called first by the next run"),
+    ]
+    assert rows(views, "SELECT count(*) FROM failures WHERE what_to_do IS NULL") == [(0,)]
+
+
+def test_every_line_has_an_outcome(views, history):
+    found = rows(
+        views, "SELECT position, place, reason, is_duplicate FROM outcomes WHERE list LIKE '%/uris.txt' ORDER BY 1"
+    )
+    places = [(place, reason) for _, place, reason, _ in found]
+    assert [position for position, *_ in found] == list(range(1, 10))
+    assert Counter(places[:6]) == {("answered", None): 4, ("deferred", "over_budget"): 2}
+    assert places[6] == places[0]
+    assert places[7:] == [("dead_letter", "invalid_uri"), ("dead_letter", "unreadable_image")]
+    assert [position for position, *_, duplicate in found if duplicate] == [7]
+    last = history.manifests[-1]
+    assert len(found) == last["conservation"]["input"]
+    assert sum(duplicate for *_, duplicate in found) == last["conservation"]["duplicates"]
+
+
+def test_cost_is_that_of_the_manifests_to_the_cent(views, history):
+    told = sum(Decimal(str(manifest["cost"]["amount"])) for manifest in history.manifests)
+    assert rows(views, "SELECT sum(amount) FROM cost") == [(told,)]
+    assert rows(views, "SELECT sum(amount) FROM runs") == [(told,)]
+    by_feature = Counter()
+    for manifest in history.manifests:
+        by_feature.update(manifest["cost"]["transactions"])
+    assert dict(rows(views, "SELECT feature, sum(transactions)::INT FROM cost GROUP BY ALL")) == dict(by_feature)
+    assert by_feature["tags"] >= 12
+
+
+def test_runs_are_the_manifests(views, history):
+    names = ("input", "analyzed", "dead_letters", "deferred", "skipped", "duplicates")
+    told = [
+        (manifest["run_id"], manifest["complete"], *(manifest["conservation"][name] for name in names))
+        for manifest in history.manifests
+    ]
+    assert rows(views, f"SELECT run_id, complete, {', '.join(names)} FROM runs ORDER BY number") == told
+
+
+def test_without_beam(history):
+    program = (
+        "import sys; from image_analysis_beam.pipeline.__main__ import main\n"
+        f"assert main(['sql', {str(history.output)!r}, 'SELECT count(*) AS n FROM outcomes']) == 0\n"
+        "assert not [name for name in sys.modules if name.startswith('apache_beam')]"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "n\n15\n"), ended.stderr
