@@ -121,6 +121,8 @@ def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str) -> beam.PColl
         config.policy,
         flags.max_calls,
         shard_digits=shard_digits(config.runner),
+        max_cost=flags.max_cost,
+        prices=config.prices,
     )
     calls = work["to_do"] | "AnalyzeImages" >> AnalyzeImages(
         config.request,
@@ -186,7 +188,7 @@ def call_settings(flags: ImageAnalysisOptions) -> CallSettings:
         call_deadline=flags.call_deadline,
         max_wait=flags.max_wait,
         max_attempts=flags.max_attempts,
-        ambiguous_retries=flags.ambiguous_retries,
+        ambiguous_retries=0 if flags.max_cost is not None else flags.ambiguous_retries,
         outage_patience=flags.outage_patience,
         timeouts=Timeouts(flags.connect_timeout, flags.read_timeout, flags.request_timeout),
     )

@@ -136,6 +136,12 @@ def _add_work(group: Any) -> None:
     group.add_argument("--max_redrives", type=int, default=3, help="how often one image is called again over all runs")
     group.add_argument("--max_calls", type=int, help="call at most this many images in this run; the rest is deferred")
     group.add_argument(
+        "--max_cost",
+        type=float,
+        help="spend at most this amount in this run, by --prices; the rest is deferred. A call without an answer "
+        "may have been billed: it is not made again then (as with --ambiguous_retries 0)",
+    )
+    group.add_argument(
         "--prices",
         help="JSON file of your prices per 1 000 transactions, by feature; for plan, manifest and report",
     )

@@ -44,7 +44,15 @@ def _count(config: JobConfig) -> dict[str, int]:
             work = (
                 pipeline
                 | config.source
-                | PlanWork(config.request, config.output, "", config.policy, config.flags.max_calls)
+                | PlanWork(
+                    config.request,
+                    config.output,
+                    "",
+                    config.policy,
+                    config.flags.max_calls,
+                    max_cost=config.flags.max_cost,
+                    prices=config.prices,
+                )
             )
             now, rate = time.time(), config.requests_per_second
             to_call = (
@@ -90,6 +98,7 @@ def make_plan(config: JobConfig, counts: dict[str, int], prices: Prices) -> dict
         "expired": counts.get("expired", 0),
         "expiring": counts.get("expiring", 0),
         "over_budget": counts.get("over_budget", 0),
+        "budget": {"max_calls": config.flags.max_calls, "max_cost": config.flags.max_cost},
         "skipped": _named(counts, "skipped."),
         "duplicates": counts.get("duplicates", 0),
         "recovered": counts.get("recovered", 0),
@@ -114,6 +123,7 @@ def make_plan(config: JobConfig, counts: dict[str, int], prices: Prices) -> dict
 
 def plan_lines(plan: dict[str, Any]) -> list[str]:
     """The plan as text."""
+    over = ", ".join(f"--{name} {limit:g}" for name, limit in plan["budget"].items() if limit is not None)
     cost, is_all_called = plan["cost"], not (plan["over_budget"] or plan["expired"])
     lines = [
         f"{plan['input']} images in the input",
@@ -121,7 +131,7 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
         f"  {plan['expired']} would fail: their signed URLs have expired; list them again with fresh signatures"
         if plan["expired"]
         else "",
-        f"  {plan['over_budget']} would be deferred: over --max_calls" if plan["over_budget"] else "",
+        f"  {plan['over_budget']} would be deferred: over {over}" if plan["over_budget"] else "",
         f"  {sum(plan['skipped'].values())} would be skipped{_reasons(plan['skipped'])}",
         f"  {plan['duplicates']} are duplicates",
         f"  {plan['recovered']} were answered in a run that did not end, and are taken over; "

@@ -18,6 +18,7 @@ from typing import NamedTuple, TextIO
 from tqdm import tqdm
 
 from ..transforms.live_counts import read_counts
+from ..transforms.within_budget import OVER_BUDGET
 
 REDRAW_SECONDS = 0.5
 LINE_SECONDS = 30.0
@@ -54,18 +55,17 @@ class Progress:
     """From counts to states and texts.
 
     Args:
-      max_calls: how many images are called at the most; None for all.
       clock: monotonic seconds.
     """
 
-    def __init__(self, max_calls: int | None = None, clock: Callable[[], float] = monotonic) -> None:
-        self._max_calls, self._clock = max_calls, clock
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
         self._past: deque[tuple[float, int, Counter[str]]] = deque()
 
     def state(self, counts: Counter[str]) -> State:
         """The present state, given what is counted so far."""
         now, done = self._clock(), sum(counts[name] for name in _ENDED)
-        total = counts["to_do"] if self._max_calls is None else min(counts["to_do"], self._max_calls)
+        total = counts["to_do"] - counts[OVER_BUDGET]
         self._past.append((now, done, counts))
         while now - self._past[0][0] > PACE_SECONDS and len(self._past) > 2:
             self._past.popleft()
@@ -140,12 +140,11 @@ def _number(number: int, one: str, many: str = "") -> str:
 
 
 @contextmanager
-def shown(folder: Path | None, max_calls: int | None, quiet: bool) -> Iterator[None]:
+def shown(folder: Path | None, quiet: bool) -> Iterator[None]:
     """Shows, on stderr, the run that is made meanwhile in whatever processes of this machine.
 
     Args:
       folder: where they say how it is going.
-      max_calls: as of `Progress`.
       quiet: show nothing.
     """
     screen = sys.stderr
@@ -154,7 +153,7 @@ def shown(folder: Path | None, max_calls: int | None, quiet: bool) -> Iterator[N
         return
     over = threading.Event()
     show = _live_line if screen.isatty() else _plain_lines
-    thread = threading.Thread(target=_show, args=(show, folder, Progress(max_calls), over, screen), name="progress")
+    thread = threading.Thread(target=_show, args=(show, folder, Progress(), over, screen), name="progress")
     thread.start()
     try:
         yield

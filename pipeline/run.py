@@ -112,7 +112,7 @@ def _run_to_its_end(pipeline: beam.Pipeline, config: JobConfig, layout: Layout, 
     with (
         live_folder() as folder,
         SIGNALS.phase(Phase(_stop_calls, partial(_end_now, folder, started, partial(end, layout, member.run_id)))),
-        shown(folder, config.flags.max_calls, config.flags.quiet),
+        shown(folder, config.flags.quiet),
     ):
         started.append(pipeline.run())
         started[0].wait_until_finish()

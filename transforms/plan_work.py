@@ -8,11 +8,11 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.pvalue import AsSingleton, TaggedOutput
+from apache_beam.pvalue import TaggedOutput
 
-from ..schemas.outcomes import DeadLetter, Deferred
+from ..schemas.outcomes import DeadLetter
 from .cost import spent_before
-from .endpoint.errors import MANY, check_type, check_whole
+from .endpoint.errors import check_type
 from .endpoint.fingerprint import request_fingerprint
 from .endpoint.request import AnalyzeRequest
 from .endpoint.uri import ImageRef
@@ -25,11 +25,13 @@ from .ledger.history import (
     shard_of,
 )
 from .ledger.journal import dead_letters, read_segment
-from .ledger.plan import Cut, RedrivePolicy, ToDo, budget_bucket, cut_of, plan_shard
+from .ledger.plan import RedrivePolicy, plan_shard
 from .live_counts import live_counts
 from .member_fn import MemberFn
 from .packing import pack, unpack
+from .prices import Prices
 from .windowing import at_end_of_bundle
+from .within_budget import WithinBudget, budget_of
 
 TO_DO, RECOVERED, FAILED, DEFERRED = "to_do", "recovered", "failed", "deferred"
 COUNTS = "counts"
@@ -53,6 +55,9 @@ class PlanWork(beam.PTransform):
       run_id: this run, which `start_run` has made the owner of the folder; the log says what it plans from.
       policy: which dead letters are called again.
       max_calls: how many images are called at the most; None for all.
+      max_cost: what their calls cost at the most, in the currency of `prices`; None for all. Each image counts once: so
+        call with `ambiguous_retries=0`.
+      prices: of the features; indicative ones if left out.
       shard_digits: how many hex digits of an image's id are the shard that it is planned in: 2 make 256 shards. A shard
         is held in memory; 3 are right for tens of millions of images on a cluster.
     """
@@ -65,16 +70,17 @@ class PlanWork(beam.PTransform):
         policy: RedrivePolicy | None = None,
         max_calls: int | None = None,
         shard_digits: int = SHARD_DIGITS,
+        *,
+        max_cost: float | None = None,
+        prices: Prices | None = None,
     ) -> None:
         super().__init__()
         check_type("request", request, AnalyzeRequest, "use AnalyzeRequest(features='tags')")
-        check_type("max_calls", max_calls, (int, type(None)), "leave it out to call all")
         check_type("policy", policy, (RedrivePolicy, type(None)), "use RedrivePolicy(…), or leave it out")
-        if max_calls is not None:
-            check_whole("max_calls", max_calls, 0, MANY, "leave it out to call all")
+        check_type("prices", prices, (Prices, type(None)), "use read_prices(path), or leave it out")
         self._request = request
         self._output, self._run_id = output, run_id
-        self._policy, self._max_calls = policy or RedrivePolicy(), max_calls
+        self._policy, self._budget = policy or RedrivePolicy(), budget_of(max_calls, max_cost, prices)
         self._shard_digits = check_shard_digits(shard_digits)
 
     def expand(self, images: beam.PCollection) -> dict[str, beam.PCollection]:
@@ -93,7 +99,7 @@ class PlanWork(beam.PTransform):
                 RECOVERED, FAILED, COUNTS, main=TO_DO
             )
         )
-        to_do, deferred = self._within_budget(planned[TO_DO])
+        to_do, deferred = planned[TO_DO] | "WithinBudget" >> WithinBudget(self._budget, self._request, self._run_id)
         by_segment = {name: planned[name] | f"BySegment {name}" >> beam.GroupByKey() for name in (RECOVERED, FAILED)}
         recovered, failed = (
             segments | f"Read {name}" >> beam.FlatMapTuple(read_journalled) for name, segments in by_segment.items()
@@ -110,35 +116,12 @@ class PlanWork(beam.PTransform):
             COUNTS: (planned[COUNTS], *spent) | "Counts" >> beam.Flatten(),
         }
 
-    def _within_budget(self, to_do: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
-        if self._max_calls is None:
-            nothing = to_do.pipeline | "NothingOverBudget" >> beam.Create([], reshuffle=False)
-            return to_do | "Images" >> beam.Map(lambda item: item.image), nothing
-        cut = (
-            to_do
-            | "Buckets" >> beam.Map(budget_bucket)
-            | "CountBuckets" >> beam.CombineGlobally(_CountBuckets())
-            | "Cut" >> beam.Map(cut_of, self._max_calls)
-        )
-        parts = to_do | "Split" >> beam.ParDo(_SplitAtCut(), AsSingleton(cut)).with_outputs(
-            "at_cut", "over", main="under"
-        )
-        at_cut = (
-            parts.at_cut
-            | "OneKey" >> beam.WithKeys(None)
-            | "GatherAtCut" >> beam.GroupByKey()
-            | "TakeFirst" >> beam.ParDo(_TakeFirst(), AsSingleton(cut)).with_outputs("over", main="under")
-        )
-        under = (parts.under, at_cut.under) | "UnderBudget" >> beam.Flatten()
-        over = (parts.over, at_cut.over) | "OverBudget" >> beam.Flatten()
-        return under, over | "Defer" >> beam.Map(_over_budget, self._max_calls, self._request, self._run_id)
-
     def display_data(self) -> dict[str, Any]:
         return {
             "fingerprint": request_fingerprint(self._request),
             "redrive": self._policy.redrive,
             "max_redrives": self._policy.max_redrives,
-            "max_calls": -1 if self._max_calls is None else self._max_calls,
+            "budget": self._budget.text or "none",
             "shard_digits": self._shard_digits,
         }
 
@@ -199,45 +182,6 @@ class _PlanShard(MemberFn):
         live_counts().flush()  # how many there are to do is known before the first is done
 
 
-class _CountBuckets(beam.CombineFn):
-    def create_accumulator(self) -> Counter[tuple[int, str]]:
-        return Counter()
-
-    def add_input(self, counts: Counter[tuple[int, str]], bucket: tuple[int, str]) -> Counter[tuple[int, str]]:
-        counts[bucket] += 1
-        return counts
-
-    def merge_accumulators(self, accumulators: Iterable[Counter[tuple[int, str]]]) -> Counter[tuple[int, str]]:
-        return sum(accumulators, Counter())
-
-    def extract_output(self, counts: Counter[tuple[int, str]]) -> dict[tuple[int, str], int]:
-        return dict(counts)
-
-
-class _SplitAtCut(beam.DoFn):
-    def process(self, to_do: ToDo, cut: Cut | None) -> Iterator[Any]:
-        bucket = budget_bucket(to_do)
-        if cut is None or bucket < cut.bucket:
-            yield to_do.image
-        elif bucket == cut.bucket:
-            yield TaggedOutput("at_cut", to_do)
-        else:
-            yield TaggedOutput("over", to_do.image)
-
-
-class _TakeFirst(beam.DoFn):
-    def process(self, gathered: tuple[None, Iterable[ToDo]], cut: Cut) -> Iterator[Any]:
-        images = sorted((to_do.image for to_do in gathered[1]), key=lambda image: image.image_id)
-        yield from images[: cut.take]
-        for image in images[cut.take :]:
-            yield TaggedOutput("over", image)
-
-
 def dead_letters_of(rows: pa.Table, run_id: str) -> Iterator[DeadLetter]:
     """Rows of a journal as dead letters of the run that takes them over."""
     return (letter._replace(run_id=run_id) for letter in dead_letters(rows))
-
-
-def _over_budget(image: ImageRef, max_calls: int, request: AnalyzeRequest, run_id: str) -> Deferred:
-    detail, fingerprint = f"--max_calls {max_calls} was reached", request_fingerprint(request.asking(image.asks))
-    return Deferred(image.image_id, image.image_uri, "over_budget", detail, fingerprint, run_id)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Event
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,7 +13,8 @@ from image_analysis_beam.transforms.fleet.shares import GONE_AFTER, WAITS
 from image_analysis_beam.transforms.ledger.liveness import beat_seconds
 
 RATE = 40
-SCRIPT = Path(__file__).parents[1] / "stand_ins" / "calling_process.py"
+STAND_INS = Path(__file__).parents[1] / "stand_ins"
+SCRIPT = STAND_INS / "calling_process.py"
 
 
 @pytest.fixture
@@ -82,3 +84,24 @@ def test_a_second_job_joins_and_leaves(emulator, start, tmp_path):
     wait((GONE_AFTER + 2) * beat_seconds(str(tmp_path)))
     assert used(emulator, 5) > 0.9
     assert emulator.stats()["most_accepted_in_1s"] <= RATE
+
+
+@pytest.mark.long
+def test_one_of_four_processes_that_cannot_reach_the_service_does_not_eat_the_list(
+    emulator, run, pictures, monkeypatch, tmp_path
+):
+    url = urlsplit(emulator.url)
+    monkeypatch.setenv("PYTHONPATH", str(STAND_INS / "sick"))
+    monkeypatch.setenv("SICK_PORT", str(url.port))
+    monkeypatch.setenv("SICK_FILE", str(tmp_path / "sick"))
+    emulator.set_faults({"latency": {"seconds": 0.05}})
+    folder = pictures(800)[0].parent
+    processes = "--direct_running_mode", "multi_processing", "--direct_num_workers", "4", "--outage_patience", "3"
+    ran = run("--images", folder / "*.png", "--endpoint", emulator.url, *processes, rate="40")
+    accounts = ran.manifest["conservation"]
+    print(ran.err, accounts, ran.manifest["deferred"])
+    assert accounts["analyzed"] + accounts["deferred"] == accounts["input"] == 800
+    assert accounts["deferred"] <= 800 / 3
+    sick = (tmp_path / "sick").read_text()
+    assert f"process {sick}" in ran.err
+    assert ran.code == 3

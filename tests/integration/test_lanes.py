@@ -50,7 +50,14 @@ def steady_rate(per_second):
 
 
 @pytest.mark.long
-def test_their_rates_add_up(emulators, resources, run, pictures):
+def test_their_rates_add_up(emulators, resources, run, pictures, monkeypatch, tmp_path):
+    alone = 0
+    for number, (emulator, rate) in enumerate(zip(emulators, RATES, strict=True)):
+        monkeypatch.setenv("VISION_KEY", f"key-{number}")
+        one = pictures(10 * rate, folder=f"alone-{number}")[0].parent
+        run("--images", f"{one}/*.png", "--endpoint", emulator.url, "--output", tmp_path / one.name, rate=str(rate))
+        alone += emulator.stats()["by_status"].get("429", 0)
+        emulator.reset()
     folder = pictures(600)[0].parent
     ran = run("--images", f"{folder}/*.png", "--endpoint", resources, rate="")
     assert ran.code == 0, ran.err
@@ -59,7 +66,9 @@ def test_their_rates_add_up(emulators, resources, run, pictures):
     assert [by_endpoint[emulator.url] for emulator in emulators] == [each["by_status"]["200"] for each in stats]
     together = sum(steady_rate(each["per_second"]) for each in stats)
     refused = sum(each["by_status"].get("429", 0) for each in stats)
-    assert (together >= 58, refused <= 3) == (True, True), (together, refused)
+    print(f"{together:.1f} a second; refused: {refused}, of each alone: {alone}")
+    assert together >= 58
+    assert refused <= alone + 3, "a busy machine makes some of them"
 
 
 def test_one_with_a_wrong_key_and_one_that_goes_away_leave_the_rest_to_the_third(

@@ -31,10 +31,10 @@ class Clock:
         return self.now
 
 
-def after(*moments, max_calls=None):
+def after(*moments):
     """The state after moments `(seconds, counts)`."""
     clock = Clock()
-    watched = Progress(max_calls, clock)
+    watched = Progress(clock)
     for clock.now, counts in moments:
         state = watched.state(Counter(counts))
     return state
@@ -105,8 +105,7 @@ def test_at_60_columns_pace_and_time_left_are_told():
 
 
 def test_a_budget_is_the_total():
-    assert after((0, {"to_do": 1000}), max_calls=50).total == 50
-    assert after((0, {"to_do": 20}), max_calls=50).total == 20
+    assert after((0, {"to_do": 1000, "over_budget": 950})).total == 50
 
 
 class Limited:

@@ -77,6 +77,9 @@ WRONG = [
     ("run {list} --output {out} {tags} --connect_timeout nan", ["connect", "nan", "number"]),
     ("run {list} --output {out} {tags} --batch_size -1", ["batch_size -1", "at least 1"]),
     ("run {list} --output {out} {tags} --max_calls 1.5", ["--max_calls", "1.5"]),
+    ("run {list} --output {out} {tags} --max_cost -1", ["max_cost -1", "number from 0", "leave it out"]),
+    ("plan {list} --output {out} {tags} --max_cost nan", ["max_cost nan", "number from 0"]),
+    ("run {list} --output {out} {tags} --max_cost 5USD", ["--max_cost", "5USD"]),
     ("run {list} --output {out} {tags} --max_redrives -1", ["max_redrives -1", "at least 0"]),
     (
         "plan {list} --output {out} {tags} --max_calls 9999999999999999999",

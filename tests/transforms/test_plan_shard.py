@@ -1,6 +1,8 @@
 """Planning: every reference in exactly one place, whatever the history; budgets to the image."""
 
 from collections import Counter
+from decimal import Decimal
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -9,13 +11,12 @@ from hypothesis import strategies as st
 from image_analysis_beam.transforms.endpoint.errors import ConfigurationError
 from image_analysis_beam.transforms.endpoint.faults import UNSETTLED
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
+from image_analysis_beam.transforms.ledger.budget import Budget, affordable, budget_bucket, cut_of
 from image_analysis_beam.transforms.ledger.history import Block, KnownDead
 from image_analysis_beam.transforms.ledger.plan import (
     EVERYTHING,
     REDRIVES,
     RedrivePolicy,
-    budget_bucket,
-    cut_of,
     plan_shard,
 )
 
@@ -177,15 +178,27 @@ def test_everything_is_asked_anew_but_for_what_a_run_that_died_had_asked_anew():
     assert (len(newer.to_do), newer.recovered, newer.recovered_inputs) == (0, {"segment": [0]}, 1)
 
 
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5)), max_size=60), st.integers(0, 70))
-def test_the_cut_takes_exactly_the_budget(items, budget):
-    counts = Counter((priority, str(bucket)) for priority, bucket in items)
-    cut = cut_of(counts, budget)
-    if cut is None:
-        assert len(items) <= budget
-    else:
-        assert sum(number for bucket, number in counts.items() if bucket < cut.bucket) + cut.take == budget
-        assert cut.take < counts[cut.bucket]
+PRICES = {"": Decimal("0.0025"), "tags": Decimal("0.001"), "caption": Decimal("0.0015")}
+ITEMS = st.tuples(st.integers(0, 1), st.integers(0, 5).map(str), st.sampled_from(list(PRICES)))
+AMOUNTS = st.integers(0, 300).map(lambda halves: Decimal(halves) / 2000)
+
+
+@given(st.lists(ITEMS, max_size=60), st.just(inf) | st.integers(0, 70), st.just(Decimal("Infinity")) | AMOUNTS)
+def test_the_cut_takes_as_many_as_the_budget_bears_and_no_more(items, calls, amount):
+    items = sorted(items)
+    counts = Counter(((priority, bucket), asks) for priority, bucket, asks in items)
+    cut = cut_of(counts, Budget(calls, amount), PRICES.__getitem__)
+    taken = items
+    if cut is not None:
+        before = [item for item in items if item[:2] < cut.bucket]
+        here = [item for item in items if item[:2] == cut.bucket]
+        number = affordable((asks for *_, asks in here), cut.left, PRICES.__getitem__)
+        assert number < len(here)
+        taken = items[: len(before) + number]
+        with_the_next = taken + items[len(taken) : len(taken) + 1]
+        assert len(with_the_next) > calls or sum(PRICES[asks] for *_, asks in with_the_next) > amount
+    assert len(taken) <= calls
+    assert sum(PRICES[asks] for *_, asks in taken) <= amount
 
 
 def test_what_was_deferred_is_called_before_what_is_new():

@@ -47,6 +47,16 @@ def check_positive(name: str, value: float, most: float, fix: str) -> None:
         raise ConfigurationError(f"{name} {value}", f"it is a number above 0 and at most {most:.12g}", fix)
 
 
+def check_amount(name: str, value: float, most: float, fix: str) -> None:
+    """Refuses a number that is below 0, is not a number, or is too large.
+
+    Raises:
+      ConfigurationError: it is.
+    """
+    if not 0 <= value <= most:
+        raise ConfigurationError(f"{name} {value}", f"it is a number from 0 to {most:.15g}", fix)
+
+
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:99]}…"

@@ -269,25 +269,3 @@ def _call_or_skip(
     is_deferred = image.image_id in known.deferred
     why = "redriven" if dead else "deferred_before" if is_deferred else "more" if is_part else "new"
     plan.to_do.append(ToDo(0 if is_deferred else 1, why, image))
-
-
-class Cut(NamedTuple):
-    """Where a budget ends, in the order of (priority, bucket): all before it are called, of `bucket` only `take`."""
-
-    bucket: tuple[int, str]
-    take: int
-
-
-def budget_bucket(to_do: ToDo) -> tuple[int, str]:
-    """The part of the order of dispatch that an image falls in: what was deferred first, then by image id."""
-    return to_do.priority, to_do.image.image_id[:4]
-
-
-def cut_of(counts: dict[tuple[int, str], int], budget: int) -> Cut | None:
-    """Where `budget` images end, given the size of each bucket; None if all fit."""
-    left = budget
-    for bucket in sorted(counts):
-        if counts[bucket] > left:
-            return Cut(bucket, left)
-        left -= counts[bucket]
-    return None
