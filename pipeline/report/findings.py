@@ -11,11 +11,11 @@ from ...schemas.table import TableSpec
 from .aggregates import Bucket, Confidences, Latencies, Names
 from .gallery import Card, make_cards
 from .layers import is_drawn
+from .newest import KEY, Newest
 from .reading import Folder, batches
 from .sample import Candidates, Collector
 
 MOST_FREQUENT = 15
-_KEY = ["image_id", "fingerprint", "run_id"]
 _WITH_TEXT = {"captions"}  # shown in the gallery beside the tables that are drawn or name things
 
 
@@ -37,7 +37,7 @@ class Distribution(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What the answers to one request say. `answers` is how many there are, in `runs` runs."""
+    """What is known of what a run asks. `answers` is the number of images that it is known of, by `runs` runs."""
 
     answers: int
     runs: int
@@ -48,11 +48,11 @@ class Findings(NamedTuple):
 
 
 def read_findings(folder: Folder) -> Findings:
-    """Reads the tables of the run, and of earlier ones that asked the same."""
-    runs = folder.same_request
-    answers, candidates = 0, Candidates()
-    for rows in batches(folder.output, runs, "images", [*_KEY, "image_uri", "width", "height"]):
-        answers += rows.num_rows
+    """Reads the tables of the run, and of earlier ones that answered something of what it asks."""
+    runs, candidates = folder.answering, Candidates()
+    newest = Newest(folder.request, folder.answers, len(runs) > 1)
+    for batch in batches(folder.output, runs, "images", [*KEY, "image_uri", "width", "height"]):
+        rows = newest.add(batch)
         with_a_size = rows.filter(pc.and_(pc.greater(rows["width"], 0), pc.greater(rows["height"], 0)))
         if with_a_size.num_rows:
             candidates.add(with_a_size)
@@ -60,25 +60,26 @@ def read_findings(folder: Folder) -> Findings:
     collector = Collector(images)
     frequencies, distributions = [], []
     for spec in TABLES.values():
-        if spec.kind == "section" and spec.name != "images":
-            names, confidences = _read_section(folder, spec, collector)
+        if spec.kind == "section" and spec.name != "images" and newest.has(spec):
+            names, confidences = _read_section(folder, spec, newest, collector)
             if len(names):
                 common = names.most_common(MOST_FREQUENT)
                 frequencies.append(Frequency(spec.name, common, len(names), names.is_exact))
             if confidences.total:
                 distributions.append(Distribution(spec.name, confidences.bins, confidences.total))
     cards = make_cards(images, collector.items())
-    return Findings(answers, len(runs), read_latencies(folder), frequencies, distributions, cards)
+    return Findings(newest.images, len(runs), read_latencies(folder), frequencies, distributions, cards)
 
 
-def _read_section(folder: Folder, spec: TableSpec, collector: Collector) -> tuple[Names, Confidences]:
+def _read_section(folder: Folder, spec: TableSpec, newest: Newest, collector: Collector) -> tuple[Names, Confidences]:
     """Adds up one section table, and hands the rows of the sampled images to the collector."""
     names, confidences, columns = Names(), Confidences(), set(spec.schema.names)
     is_shown = is_drawn(spec) or "name" in columns or spec.name in _WITH_TEXT
     if not is_shown and "confidence" not in columns:
         return names, confidences
-    wanted = [*_KEY, "ordinal", *_shown_columns(spec)] if is_shown else ["confidence"]
-    for rows in batches(folder.output, folder.same_request, spec.name, wanted):
+    wanted = [*KEY, "ordinal", *_shown_columns(spec)] if is_shown else [*KEY, "confidence"]
+    for batch in batches(folder.output, folder.answering, spec.name, wanted):
+        rows = newest.rows(spec, batch)
         if "name" in rows.schema.names:
             names.add(rows["name"])
         if "confidence" in rows.schema.names:

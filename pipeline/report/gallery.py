@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .layers import LAYERS, Layer, Shape, shape
-from .sample import Items, Key, most_varied
+from .sample import Items, most_varied
 from .thumbnails import Thumbnail, thumbnail
 from .wording import readable
 
@@ -57,11 +57,11 @@ class Card(NamedTuple):
         return len(self.picture.data_uri) + 3 * sum(len(text.encode()) for text in texts) + outlines + 2_000
 
 
-def make_cards(images: Mapping[Key, dict[str, Any]], items: Mapping[Key, Items]) -> list[Card]:
+def make_cards(images: Mapping[str, dict[str, Any]], items: Mapping[str, Items]) -> list[Card]:
     """The cards of the most varied images, as many as `MOST_BYTES` hold."""
     cards, room = [], MOST_BYTES
-    for key in most_varied(items):
-        card = make_card(images[key], items[key])
+    for image_id in most_varied(items):
+        card = make_card(images[image_id], items[image_id])
         room -= card.weight
         if room < 0:
             break

@@ -9,10 +9,13 @@ import pyarrow as pa
 
 from ...schemas import TABLES
 from ...transforms.endpoint.errors import ConfigurationError
+from ...transforms.endpoint.fingerprint import answered_by
+from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.files import storage
 from ...transforms.files.rows import read_rows
 from ...transforms.ledger.layout import Layout
-from ...transforms.ledger.log import committed_runs
+from ...transforms.ledger.log import committed_runs, earlier_requests
+from ..cost import asked
 from ..manifests import Manifest, read_manifests
 from ..paths import output_folder
 
@@ -22,20 +25,24 @@ _BATCH_ROWS = 16_384
 
 
 class Folder(NamedTuple):
-    """An output folder: the run that is reported, and the committed runs around it, oldest first."""
+    """An output folder: the run that is reported, and the committed runs around it, oldest first.
+
+    `answers` says what of the run's request is answered by a row, by its fingerprint (`answered_by`).
+    """
 
     output: str
     run: Manifest
     runs: list[Manifest]
     number_of_runs: int
+    request: AnalyzeRequest | None
+    answers: dict[str, int]
 
     @property
-    def same_request(self) -> list[Manifest]:
-        """The run and the ones before it that asked the same, newest first, up to `MOST_IMAGES`."""
+    def answering(self) -> list[Manifest]:
+        """The run and the ones before it that may have answered the same, newest first, up to `MOST_IMAGES`."""
         chosen, images = [self.run], _images(self.run)
         for manifest in reversed(self.runs):
-            is_earlier = manifest["run_id"] < self.run["run_id"]
-            if is_earlier and manifest["fingerprint"] == self.run["fingerprint"]:
+            if manifest["run_id"] < self.run["run_id"] and manifest["fingerprint"] in self.answers:
                 images += _images(manifest)
                 if images > MOST_IMAGES:
                     break
@@ -58,7 +65,10 @@ def read_folder(output: str, run_id: str | None = None) -> Folder:
         raise ConfigurationError(f"run {wanted!r}", f"{output} holds no such committed run", f"try {committed[-1]}")
     names = committed[-MOST_RUNS:]
     manifests = read_manifests(layout, dict.fromkeys([*names, wanted]))
-    return Folder(layout.output, manifests[wanted], [manifests[name] for name in names], len(committed))
+    run, runs = manifests[wanted], [manifests[name] for name in names]
+    request = asked(run)
+    answers = answered_by(request, earlier_requests(layout, manifests)) if request else {}
+    return Folder(layout.output, run, runs, len(committed), request, answers)
 
 
 def batches(output: str, manifests: Iterable[Manifest], table: str, columns: list[str]) -> Iterator[pa.Table]:

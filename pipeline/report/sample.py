@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +13,6 @@ GALLERY = 60
 MOST_ITEMS = 60  # rows of one table that are kept of one image
 SURE = 0.5
 
-Key = tuple[str, str, str]  # image id, fingerprint, run id
 Items = dict[str, list[dict[str, Any]]]  # rows by table
 
 
@@ -21,39 +20,34 @@ class Candidates:
     """A uniform sample of images: ids are hashes, so the smallest ones are as good as drawn by lot."""
 
     def __init__(self) -> None:
-        self._kept: pa.Table | None = None
+        self._kept: dict[str, dict[str, Any]] = {}
 
     def add(self, images: pa.Table) -> None:
-        """Takes a batch of rows of `images`."""
-        together = images if self._kept is None else pa.concat_tables([self._kept, images])
-        smallest = pc.select_k_unstable(together, CANDIDATES, [("image_id", "ascending")])
-        self._kept = together.take(smallest)
+        """Takes a batch of rows of `images`; of an image, the first row counts."""
+        smallest = images.take(pc.select_k_unstable(images, CANDIDATES, [("image_id", "ascending")]))
+        for row in smallest.to_pylist():
+            self._kept.setdefault(row["image_id"], row)
+        self._kept = dict(sorted(self._kept.items())[:CANDIDATES])
 
-    def rows(self) -> dict[Key, dict[str, Any]]:
-        """The sample, by key."""
-        return {key(row): row for row in self._kept.to_pylist()} if self._kept is not None else {}
-
-
-def key(row: Mapping[str, Any]) -> Key:
-    """What one answer is known by in all tables."""
-    return row["image_id"], row["fingerprint"] or "", row["run_id"] or ""
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The sample, by image id."""
+        return self._kept
 
 
 class Collector:
     """Keeps the rows of the candidates while tables stream by."""
 
-    def __init__(self, candidates: Mapping[Key, Any]) -> None:
-        self._items: dict[Key, Items] = {key: {} for key in candidates}
-        self._ids = pa.array(sorted({key[0] for key in candidates}), pa.string())
+    def __init__(self, candidates: Iterable[str]) -> None:
+        self._items: dict[str, Items] = {image_id: {} for image_id in candidates}
+        self._ids = pa.array(list(self._items), pa.string())
 
     def add(self, table: str, rows: pa.Table) -> None:
         """Takes a batch of a section table."""
         for row in rows.filter(pc.is_in(rows["image_id"], self._ids)).to_pylist():
-            items = self._items.get(key(row))
-            if items is not None and len(kept := items.setdefault(table, [])) < MOST_ITEMS:
+            if len(kept := self._items[row["image_id"]].setdefault(table, [])) < MOST_ITEMS:
                 kept.append(row)
 
-    def items(self) -> dict[Key, Items]:
+    def items(self) -> dict[str, Items]:
         """Rows by candidate and table, each table's in the order of the answer."""
         for tables in self._items.values():
             for rows in tables.values():
@@ -61,10 +55,10 @@ class Collector:
         return self._items
 
 
-def most_varied(items: Mapping[Key, Items], number: int = GALLERY) -> list[Key]:
-    """Keys in the order in which each adds most that was not seen before, at most `number`."""
+def most_varied(items: Mapping[str, Items], number: int = GALLERY) -> list[str]:
+    """Image ids in the order in which each adds most that was not seen before, at most `number`."""
     left = {name: traits(tables) for name, tables in sorted(items.items())}
-    chosen: list[Key] = []
+    chosen: list[str] = []
     seen: set[str] = set()
     while left and len(chosen) < number:
         best = max(left, key=lambda name: len(left[name] - seen))

@@ -49,6 +49,13 @@ def page_of(output: Path) -> Page:
     return Page((output / REPORT).read_text())
 
 
+def words(page: Page) -> dict[str, int]:
+    """The most frequent names, with how often they are there."""
+    section = re.search(r'<section id="words".*?</section>', page.html, re.DOTALL)[0]
+    rows = re.findall(r'<th scope="row">(.*?)</th>.*?class="number">(\d+)<', section, re.DOTALL)
+    return {re.sub("<.*?>", "", name): int(number) for name, number in rows}
+
+
 @pytest.fixture
 def photo_run(emulator, run):
     return run("--images", PHOTOS / "*.jpg", "--images", PHOTOS / "*.png", features=ALL)
@@ -192,7 +199,7 @@ def test_a_large_run_is_sampled_for_variety_and_bounded_in_size(emulator, run, t
     page = page_of(finished.output)
     shown = len(page.all("img"))
     assert 10 < shown <= 60
-    assert f"{shown} of 80 answers" in re.sub(r"\s+", " ", page.text)
+    assert f"{shown} of 80 images" in re.sub(r"\s+", " ", page.text)
     assert len(page.html.encode()) < 3_000_000
 
 
@@ -206,9 +213,29 @@ def test_answers_of_earlier_runs_to_the_same_request_are_shown_too(emulator, run
     assert page.number("analyzed-number") == 2
     assert page.number("skipped-number") == 5
     assert len(page.all("img")) == 7
-    assert "All 7 answers to this request, of this run and 1 before it" in re.sub(r"\s+", " ", page.text)
+    assert "All 7 images with answers to this request, of this run and 1 before it" in re.sub(r"\s+", " ", page.text)
     totals = re.search(r"<tfoot>.*</tfoot>", page.html, re.DOTALL)[0]
     assert re.findall(r"<td>(\d+)</td>", totals)[:2] == ["17", "12"]
+
+
+def test_an_image_is_shown_with_its_newest_answers_whichever_calls_gave_them(emulator, run, pictures, tmp_path):
+    images, everything = pictures(6)[0].parent / "*.png", "caption,tags,objects"
+    run("--images", images, features="caption,tags")
+    run("--images", images, features=everything)
+    anew = run("--images", images, "--redrive", "everything", features="tags")
+    assert emulator.stats()["calls"] == 18
+    found = words(page_of(anew.output))
+    tags = Counter(name for (name,) in anew.rows("tags", "name", f"run_id = '{anew.manifest['run_id']}'"))
+    assert found
+    assert found.items() <= tags.items()
+    again = run("--images", images, features=everything)
+    assert again.manifest["conservation"]["skipped"] == 6
+    page = page_of(again.output)
+    whole = page_of(run("--images", images, "--output", tmp_path / "whole", features=everything).output)
+    assert "All 6 images with answers to this request, of this run and 3 before it" in re.sub(r"\s+", " ", page.text)
+    assert words(page) == words(whole)
+    captions = [len(shown.all("p", **{"class": "said-caption"})) for shown in (page, whole)]
+    assert captions == [6, 6]
 
 
 def test_what_is_not_committed_is_not_reported(emulator, run, pictures, capsys):
