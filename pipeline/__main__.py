@@ -21,7 +21,7 @@ COMMANDS = {
     "reflatten": (".reflatten", "rebuild the section tables from stored answers; calls nothing"),
     "report": (".report", "write the HTML report of an output folder"),
     "sql": (".sql", "ask in SQL: views of committed runs and newest answers"),
-    "show": (".show", "print the tables of the last run, a few rows of each"),
+    "show": (".show", "print the runs, some rows of a view, or all that is known of an image"),
     "emulator": ("..emulator.cli", "serve the endpoint on this machine, for trying and testing"),
 }
 

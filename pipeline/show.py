@@ -1,75 +1,132 @@
-"""`image-analysis-beam show OUT`: the tables of the last committed run, a few rows of each."""
+"""`image-analysis-beam show OUT [NAME | URI]`: a quick look at an output folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
+import json
+from collections.abc import Iterator
 from typing import Any
 
-import pyarrow as pa
-
 from ..schemas import TABLES
-from ..transforms.endpoint.errors import ConfigurationError
-from ..transforms.files import storage
-from ..transforms.files.rows import read_rows
-from ..transforms.ledger.layout import Layout
-from ..transforms.ledger.log import committed_runs
 from .arguments import Parser
-from .manifests import read_manifests
-from .paths import output_folder
-from .terminal import out, printable
+from .manifests import Manifest, as_it_was_written
+from .sql import told
+from .terminal import out
+from .views.database import Folder
+from .views.definitions import VIEWS
+from .views.look import Rows, known_of, some_rows
+from .views.text import plain, table_text
 
-ROWS = 4
+ROWS, RUNS = 10, 10
 _WIDTH = 44
-_HIDDEN = {"image_id", "fingerprint", "run_id", "request_id", "body", "tags", "id", "spans", "polygon"}
+_HIDDEN = {"image_id", "fingerprint", "run_id", "request_id", "body", "id", "spans", "polygon", "stored_id", "line_id"}
+_MOST_COLUMNS = 9
+_ACCOUNTS = ("input", "analyzed", "dead_letters", "deferred", "skipped", "duplicates")
 
 
 def main(argv: list[str]) -> int:
-    """Prints the tables; returns the exit code.
+    """Prints what is asked for; returns the exit code.
 
     Raises:
-      ConfigurationError: there is no committed run in the folder.
+      ConfigurationError: there is no committed run in the folder, or nothing of that name.
     """
-    parser = Parser(prog="image-analysis-beam show", description="A few rows of each table.")
+    parser = Parser(prog="image-analysis-beam show", description="A quick look at an output folder.")
     parser.add_argument("output", help="the output folder of the job")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        help=f"a view ({', '.join(VIEWS)}), raw.TABLE, or an image by its URI, path or id; else the runs",
+    )
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"how many rows of a view; default: {ROWS}")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     try:
-        output = parser.parse_args(argv).output
+        given = parser.parse_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
-    layout = Layout(output_folder(output))
-    runs = committed_runs(layout)
-    if not runs:
-        raise ConfigurationError(f"output {output!r}", "it holds no committed run", "run the job first")
-    manifest = read_manifests(layout, runs[-1:])[runs[-1]]
-    for name, entry in manifest["tables"].items():
-        where = f" in {layout.partition(name, runs[-1])}" if entry["files"] else ""
-        out(f"\n{name}: {entry['rows']} rows{where}")
-        if entry["rows"] and name in TABLES and name != "responses":
-            out("\n".join(_lines(_first_rows(layout.output, name, entry["files"]))))
+    folder = Folder(given.output)
+    with told(f"show {given.what or ''}".strip()), as_it_was_written(folder.layout.output):
+        if not given.what:
+            _show_runs(folder, given.json)
+        elif given.what in VIEWS or (given.what.removeprefix("raw.") in TABLES and given.what.startswith("raw.")):
+            _show_rows(some_rows(folder, given.what, max(given.rows, 0)), given.json)
+        else:
+            _show_image(known_of(folder, given.what), given.json)
     return 0
 
 
-def _first_rows(output: str, table: str, files: Iterable[str]) -> pa.Table:
-    rows = TABLES[table].schema.empty_table()
-    for name in files:
-        for more in islice(read_rows(storage.join(output, name), TABLES[table], ROWS), 1):
-            rows = pa.concat_tables([rows, more])
-        if rows.num_rows >= ROWS:
-            break
-    return rows.slice(0, ROWS)
+def _show_runs(folder: Folder, as_json: bool) -> None:
+    runs = list(folder.manifests.values())
+    if as_json:
+        out(json.dumps([_short(manifest) for manifest in runs], indent=2))
+        return
+    rows = [tuple(_short(manifest).values()) for manifest in runs[-RUNS:]]
+    head = [f"{len(runs)} runs, the newest last:", *table_text(list(_short(runs[-1])), [rows])]
+    out("\n".join([*head, "", *_newest(folder, runs[-1])]))
 
 
-def _lines(table: pa.Table) -> list[str]:
-    columns = [name for name in table.schema.names if name not in _HIDDEN][:8]
-    rows = [columns, *([_shown(name, row[name]) for name in columns] for row in table.to_pylist())]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
-    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+def _short(manifest: Manifest) -> dict[str, Any]:
+    accounts = {name: manifest["conservation"][name] for name in _ACCOUNTS}
+    asked = manifest["request"].get("features") or [manifest["request"].get("model_name") or ""]
+    whole = "complete" if manifest["complete"] else "incomplete"
+    return {"run": manifest["run_id"], "asked": ",".join(asked), "result": whole, **accounts}
 
 
-def _shown(name: str, value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    text = printable(" ".join(str(", ".join(map(str, value)) if isinstance(value, list) else value).split()))
-    if len(text) <= _WIDTH:
-        return text
-    return f"…{text[1 - _WIDTH :]}" if name == "image_uri" else f"{text[: _WIDTH - 1]}…"
+def _newest(folder: Folder, manifest: Manifest) -> Iterator[str]:
+    """The newest run: what happened, and its tables."""
+    yield f"run {manifest['run_id']}:"
+    for reason, numbers in (("dead letters", "dead_letters"), ("deferred", "deferred"), ("skipped", "skipped")):
+        if manifest[numbers]:
+            yield f"{reason}: {', '.join(f'{number} {name}' for name, number in manifest[numbers].items())}"
+    for name, entry in manifest["tables"].items():
+        where = f" in {folder.layout.partition(name, manifest['run_id'])}" if entry["files"] else ""
+        yield f"{name}: {entry['rows']} rows{where}"
+    yield ""
+    yield "show OUT failures, show OUT tags, …: some rows. show OUT URI: what is known of an image."
+
+
+def _show_rows(found: Rows, as_json: bool) -> None:
+    if as_json:
+        out(json.dumps(found.dicts(), indent=2, ensure_ascii=False))
+        return
+    shown = [index for index, name in enumerate(found.names) if name not in _HIDDEN and not name.endswith("_id")]
+    shown = shown[:_MOST_COLUMNS]
+    rows = [[row[index] for index in shown] for row in found.rows]
+    for text in table_text([found.names[index] for index in shown], [rows], _WIDTH):
+        out(text)
+
+
+def _show_image(known: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        out(json.dumps(plain(known), indent=2, ensure_ascii=False))
+        return
+    out("\n".join(_image_lines(known)))
+
+
+def _image_lines(known: dict[str, Any]) -> Iterator[str]:
+    yield f"image {known['image_id']}"
+    for row in known["listed"]:
+        mistake = f": {row['mistake']}" if row["mistake"] else ""
+        yield f"listed in {row['list']}, {_place(row['position'])}{row['given']}{mistake}"
+    for row in known["runs"]:
+        yield f"run {row['run_id']}: {', '.join(_facts(row))}"
+    for row in known["held"]:
+        yield f"held: {row['feature']}, of run {row['run_id']}"
+    for row in known["open"]:
+        yield f"next: {row['next']}; {row['what_to_do'] or row['message']}"
+    if not known["open"]:
+        yield "next: what is held is not called again"
+
+
+def _facts(row: dict[str, Any]) -> Iterator[str]:
+    yield row["result"] + (f" ({', '.join(row['features'])})" if row.get("features") else "")
+    if row.get("attempts"):
+        yield f"{row['attempts']} attempts"
+    if row.get("latency_ms") is not None:
+        yield f"{row['latency_ms']:.0f} ms"
+    if row.get("request_id"):
+        yield f"request {row['request_id']}"
+    if row.get("message"):
+        yield row["message"]
+
+
+def _place(position: int) -> str:
+    return f"line {position}: " if position else ""

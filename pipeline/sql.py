@@ -53,13 +53,13 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def answer(folder: Folder, query: str, as_json: bool = False, memory: str | None = None) -> None:
+def answer(folder: Folder, query: str, as_json: bool = False) -> None:
     """Prints what a query finds.
 
     Raises:
       ConfigurationError: it cannot be answered.
     """
-    with told(query), as_it_was_written(folder.layout.output), opened(folder, query, memory) as connection:
+    with told(query), as_it_was_written(folder.layout.output), opened(folder, query) as connection:
         result = connection.execute(query)
         names = [name for name, *_ in result.description or ()]
         if as_json:

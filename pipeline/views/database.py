@@ -23,7 +23,6 @@ from ..paths import output_folder
 from .definitions import VIEWS
 from .known import known_tables
 
-_MEMORY = "200MiB"  # for a look; DuckDB puts the rest on the disk
 _TYPES = {"int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "string": "VARCHAR", "bool": "BOOLEAN"}
 
 
@@ -52,21 +51,24 @@ class Folder:
         return read_manifests(self.layout, self._runs[-1:])[self._runs[-1]]
 
     def files(self, table: str) -> list[str]:
-        """The files of a table that committed runs name."""
+        """The files of a table that committed runs name, the newest first."""
         entries = (manifest["tables"].get(table, {}) for manifest in self.manifests.values())
-        return [self.layout.path(name) for entry in entries for name in entry.get("files", ())]
+        return [self.layout.path(name) for entry in entries for name in entry.get("files", ())][::-1]
 
 
 @contextmanager
-def opened(folder: Folder, text: str | None = None, memory: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with the views that a query's text names; with all where it names none, or there is no text."""
+def opened(
+    folder: Folder, text: str | None = None, only: Iterable[str] | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with the views that a query's text names; with all where it names none, or there is no text.
+
+    `only`: ids of the images that there are rows of; whatever the folder holds, that takes little memory.
+    """
     with ExitStack() as stack:
         connection = stack.enter_context(duckdb.connect())
         connection.execute("SET TimeZone='UTC'")
-        if memory:
-            connection.execute(f"SET memory_limit='{memory}'")
         fetched = stack.enter_context(tempfile.TemporaryDirectory()) if scheme_of(folder.layout.output) else None
-        create(connection, folder, _mentioned(text) if text else _all(), fetched)
+        create(connection, folder, _mentioned(text) if text else _all(), fetched, None if only is None else list(only))
         yield connection
 
 
@@ -84,7 +86,13 @@ def write(folder: Folder, path: str) -> None:
                 connection.unregister("rows_of_view")
 
 
-def create(connection: duckdb.DuckDBPyConnection, folder: Folder, names: set[str], fetched: str | None = None) -> None:
+def create(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Folder,
+    names: set[str],
+    fetched: str | None = None,
+    only: list[str] | None = None,
+) -> None:
     """Creates views, and the tables that they stand on. `fetched`: a folder for copies of what is not on a disk."""
     connection.execute("CREATE SCHEMA IF NOT EXISTS raw; CREATE SCHEMA IF NOT EXISTS known;")
     if any(name.startswith("known.") for name in names):
@@ -96,7 +104,7 @@ def create(connection: duckdb.DuckDBPyConnection, folder: Folder, names: set[str
         if f"raw.{name}" in names:
             files = folder.files(name)
             rows = _raw(name, _on_a_disk(files, fetched) if fetched else files)
-            connection.execute(f"CREATE VIEW raw.{name} AS {rows}")
+            connection.execute(f"CREATE VIEW raw.{name} AS {rows}{_of_images(name, only)}")
     for name in _in_order(names):
         connection.execute(f"CREATE VIEW main.{name} AS {VIEWS[name].sql}")
 
@@ -141,10 +149,19 @@ def _raw(table: str, files: list[str]) -> str:
     columns = ", ".join(f'"{name}"' for name in schema.names)
     empty = ", ".join(f'NULL::{_type(field.type)} AS "{field.name}"' for field in schema)
     if not files:
-        return f"SELECT {empty} WHERE false"
+        return f"SELECT {columns} FROM (SELECT {empty} WHERE false)"
     named = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
     read = f"read_parquet([{named}], union_by_name = true, hive_partitioning = false)"
     return f"SELECT {columns} FROM (SELECT {empty} WHERE false UNION ALL BY NAME SELECT * FROM {read})"
+
+
+def _of_images(table: str, only: list[str] | None) -> str:
+    """The condition that a row is of one of these images; of the lists, also who else had an id of these."""
+    if only is None:
+        return ""
+    ids = ", ".join("'" + one.replace("'", "''") + "'" for one in only) or "NULL"
+    columns = ("image_id", "line_id", "former_id") if table == "inputs" else ("image_id",)
+    return f" WHERE {' OR '.join(f'{column} IN ({ids})' for column in columns)}"
 
 
 def _type(kind: pa.DataType) -> str:

@@ -174,7 +174,7 @@ WITH listed AS (
 answered AS (
     SELECT image_id, max(run_id) AS run_id FROM answers GROUP BY image_id
 )
-SELECT l.list, l.position, l.uri, l.raw, l.image_id, l.is_duplicate,
+SELECT l.list, l.position, l.uri, l.raw, l.known_as AS image_id, l.is_duplicate,
     CASE WHEN f.place IS NOT NULL THEN f.place WHEN a.run_id IS NOT NULL THEN 'answered' ELSE 'unknown' END AS place,
     f.reason, coalesce(f.message, l.mistake) AS message, f.what_to_do, f.next, coalesce(f.run_id, a.run_id) AS run_id
 FROM listed l
