@@ -4,13 +4,15 @@
 # arguments the sample photographs are analyzed into out/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-source ./.ci/venv.sh emulator
+source ./.ci/venv.sh emulator emulator-ocr
 
-if [[ -z "${VISION_ENDPOINT:-}" ]]; then
+start_emulator() {
+  local reads_text=()
+  python -c 'import rapidocr' 2>/dev/null && reads_text=(--ocr)
   emulator_output=$(mktemp)
   VISION_KEY=${VISION_KEY:-emulator-key}
   export VISION_KEY
-  image-analysis-beam emulator --port 0 --key "$VISION_KEY" --model products >"$emulator_output" &
+  image-analysis-beam emulator --port 0 --key "$VISION_KEY" --model products "${reads_text[@]}" >"$emulator_output" &
   emulator=$!
   trap 'kill "$emulator" 2>/dev/null || true; wait "$emulator" 2>/dev/null || true; rm -f "$emulator_output"' EXIT
   until grep -q 'http://' "$emulator_output"; do
@@ -19,13 +21,28 @@ if [[ -z "${VISION_ENDPOINT:-}" ]]; then
   done
   VISION_ENDPOINT=$(grep -o 'http://[^ ]*' "$emulator_output" | head -n 1)
   export VISION_ENDPOINT
-  echo "no VISION_ENDPOINT: an emulator on this machine stands in for the service"
-fi
+}
 
+analyze_photographs() {
+  local said query
+  said=$(image-analysis-beam run --images examples/photos --output out \
+    --features caption,denseCaptions,tags,objects,people,smartCrops,read)
+  query="show out"
+  if image-analysis-beam --help | grep -q '^  sql '; then query='sql out "select image_uri, text from read_lines"'; fi
+  grep -E '^nothing new|^[0-9]+ images' <<<"$said" | head -n 1
+  if [[ -n ${emulator:-} ]]; then echo "captions, tags, objects and people are the emulator's, made from the pixels; text is really read"; fi
+  grep '^report: ' <<<"$said"
+  echo "query:  .venv/bin/image-analysis-beam $query"
+  echo "yours:  VISION_ENDPOINT=https://NAME.cognitiveservices.azure.com VISION_KEY=… ./run_local.sh" \
+    "--images FOLDER --output out-yours --features caption,tags,read"
+}
+
+if [[ -z "${VISION_ENDPOINT:-}" ]]; then
+  echo "no VISION_ENDPOINT: an emulator on this machine stands in for the service"
+  start_emulator
+fi
 if [[ $# -gt 0 ]]; then
   image-analysis-beam run "$@"
 else
-  image-analysis-beam run --images 'examples/photos/*.jpg' --images 'examples/photos/*.png' --output out \
-    --features caption,denseCaptions,tags,objects,people,smartCrops,read
-  image-analysis-beam show out
+  analyze_photographs
 fi

@@ -3,9 +3,13 @@
 extras=$(IFS=,; echo "$*")
 wanted="$extras $(cksum <setup.py)"
 if [[ ! -f .venv/installed ]] || ! grep -qxF "$wanted" .venv/installed; then
-  echo "setting up .venv (once, a minute or two) …"
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    { echo "Python 3.11 or newer is needed, and python3 is $(python3 --version); put a newer one first on the PATH" >&2; exit 1; }
+  echo "setting up .venv for $extras (once, a minute or two) …"
   [[ -x .venv/bin/python ]] || python3 -m venv .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
+  .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --editable ".[$extras]" | awk '
+    /^Collecting / && ++packages % 10 == 0 { print "  " packages " packages found, now " $2 " …"; fflush() }
+    /^Installing collected/ { print "  installing them …"; fflush() }'
   echo "$wanted" >>.venv/installed
 fi
 export PATH="$PWD/.venv/bin:$PATH"

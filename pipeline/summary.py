@@ -39,9 +39,17 @@ def print_end(output: str, manifest: dict[str, Any], *more: str) -> None:
     """What happened, and where the tables are; if it can be printed."""
     where = f"tables: {output}/<table>/run={manifest['run_id']}/*.parquet"
     try:
-        out("\n".join([summary(manifest), *details(manifest), where, *more]))
+        out("\n".join([*nothing_new(manifest), summary(manifest), *details(manifest), where, *more]))
     except NotPrinted as error:
         say(f"{error}; the tables are there")
+
+
+def nothing_new(manifest: dict[str, Any]) -> list[str]:
+    """A line where all images were answered before."""
+    accounts, answered = manifest["conservation"], manifest["skipped"].get("answered", 0)
+    if not answered or answered + accounts["duplicates"] != accounts["input"]:
+        return []
+    return [f"nothing new, all {answered} are answered"]
 
 
 def summary(manifest: dict[str, Any]) -> str:

@@ -81,8 +81,8 @@ def place_of(box: Box, size: tuple[int, int]) -> str:
 
 
 def caption(facts: Facts, subject: str | None) -> tuple[str, float]:
-    """A sentence about the whole picture; as sure as its colours are dominant and its subject stands out."""
-    text = f"a {look_of(facts)} picture in {colours_of(facts)}"
+    """A sentence that says whose it is; as sure as the colours are dominant and the subject stands out."""
+    text = f"emulator: a {look_of(facts)} picture in {colours_of(facts)}"
     held = sum(share for _, share in facts.colours[:2])
     sure = 0.35 + 0.45 * held + (0.1 if subject else 0.0)
     return (f"{text} with {subject}" if subject else text), inside(sure)

@@ -16,6 +16,7 @@ from .reading import Folder, batches
 from .sample import Candidates, Collector
 
 MOST_FREQUENT = 15
+_EMULATOR = "-emulator"  # what the emulator's versions of the model end in
 _WITH_TEXT = {"captions"}  # shown in the gallery beside the tables that are drawn or name things
 
 
@@ -37,9 +38,12 @@ class Distribution(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What is known of what a run asks. `answers` is the number of images that it is known of, by `runs` runs."""
+    """What is known of what a run asks. `answers` is the number of images that it is known of, by `runs` runs;
+    `emulated` of the answers are an emulator's.
+    """
 
     answers: int
+    emulated: int
     runs: int
     latencies: list[Bucket]
     frequencies: list[Frequency]
@@ -49,10 +53,11 @@ class Findings(NamedTuple):
 
 def read_findings(folder: Folder) -> Findings:
     """Reads the tables of the run, and of earlier ones that answered something of what it asks."""
-    runs, candidates = folder.answering, Candidates()
+    runs, candidates, emulated = folder.answering, Candidates(), 0
     newest = Newest(folder.request, folder.answers, len(runs) > 1)
-    for batch in batches(folder.output, runs, "images", [*KEY, "image_uri", "width", "height"]):
+    for batch in batches(folder.output, runs, "images", [*KEY, "image_uri", "width", "height", "model_version"]):
         rows = newest.add(batch)
+        emulated += pc.sum(pc.ends_with(rows["model_version"], _EMULATOR)).as_py() or 0
         with_a_size = rows.filter(pc.and_(pc.greater(rows["width"], 0), pc.greater(rows["height"], 0)))
         if with_a_size.num_rows:
             candidates.add(with_a_size)
@@ -68,7 +73,7 @@ def read_findings(folder: Folder) -> Findings:
             if confidences.total:
                 distributions.append(Distribution(spec.name, confidences.bins, confidences.total))
     cards = make_cards(images, collector.items())
-    return Findings(newest.images, len(runs), read_latencies(folder), frequencies, distributions, cards)
+    return Findings(newest.images, emulated, len(runs), read_latencies(folder), frequencies, distributions, cards)
 
 
 def _read_section(folder: Folder, spec: TableSpec, newest: Newest, collector: Collector) -> tuple[Names, Confidences]:

@@ -49,7 +49,7 @@ def lend_environment(folder: Path) -> None:
             (folder / ".venv" / part.name).symlink_to(part)
     with (ROOT / "setup.py").open() as file:
         sum_of_setup = subprocess.run(["cksum"], stdin=file, check=True, capture_output=True, text=True).stdout
-    lines = "".join(f"{extra} {sum_of_setup}" for extra in ("emulator", "test"))
+    lines = "".join(f"{extra} {sum_of_setup}" for extra in ("emulator,emulator-ocr", "test"))
     (folder / ".venv" / "installed").write_text(lines)
 
 
@@ -81,7 +81,12 @@ def test_the_two_commands(copy, monkeypatch):
     assert (first, second) == ("./run_local.sh", "./run_tests.sh")
     ran = run(first, copy)
     assert ran.returncode == 0, ran.stderr
-    assert "10 images: 10 analyzed, 0 dead letters" in ran.stdout
+    photos = len(list((copy / "examples" / "photos").glob("*.[jp][pn]g")))
+    assert f"{photos} images: {photos} analyzed, 0 dead letters" in ran.stdout
+    assert ran.stdout.splitlines()[-3] == "report: out/report.html"
+    again = run(first, copy)
+    assert f"nothing new, all {photos} are answered" in again.stdout.splitlines()
+    assert again.stdout.splitlines()[-3:] == ran.stdout.splitlines()[-3:]
     tested = run(f"{second} -n 0 tests/endpoint/test_retry_after.py", copy)
     assert tested.returncode == 0, tested.stdout
     (query,) = blocks("sql")

@@ -44,6 +44,14 @@ def test_manifests_without_times_are_told_of_too(manifest):
     assert not [line for line in details(manifest | {"started_at": ""}) if line.startswith("time")]
 
 
+def test_the_second_run_says_that_nothing_is_new(emulator, run, pictures):
+    images = pictures(3)[0].parent / "*.png"
+    assert "nothing new" not in run("--images", images).out
+    again = run("--images", images).out.splitlines()
+    assert again[0] == "nothing new, all 3 are answered"
+    assert again[1].startswith("3 images: 0 analyzed")
+
+
 def test_the_end_of_a_real_run(emulator, run, pictures, tmp_path):
     broken = tmp_path / "pictures" / "broken.png"
     pictures(5)

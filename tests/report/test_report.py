@@ -10,6 +10,8 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -18,6 +20,7 @@ from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.report import REPORT
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+JPEGS, ANSWERS = len(list(PHOTOS.glob("*.jpg"))), len(list(PHOTOS.glob("*.[jp][pn]g")))
 ALL = "caption,denseCaptions,tags,objects,people,smartCrops,read"
 OUTCOMES = ("analyzed", "dead_letters", "deferred", "skipped", "duplicates")
 
@@ -96,10 +99,21 @@ def test_dead_letters_are_grouped_with_examples_and_advice(emulator, run, pictur
     assert "convert or resize the image" in groups[1]
 
 
+def test_the_head_says_whose_answers_they_are(photo_run):
+    assert "All answers are the emulator's" in page_of(photo_run.output).text
+    for path in photo_run.output.glob("images/run=*/*.parquet"):
+        table = pq.read_table(path)
+        real = pa.array(["2023-10-01"] * table.num_rows)
+        place = table.schema.get_field_index("model_version")
+        pq.write_table(table.set_column(place, table.schema.field(place), real), path)
+    assert main(["report", str(photo_run.output)]) == 0
+    assert "emulator's" not in page_of(photo_run.output).text
+
+
 def test_boxes_are_drawn_in_the_pixels_of_the_answer_over_a_thumbnail_of_its_shape(photo_run):
     page = page_of(photo_run.output)
     sizes = {uri: (width, height) for uri, width, height in photo_run.rows("images", "image_uri, width, height")}
-    assert len(page.all("img")) == len(sizes) == 10
+    assert len(page.all("img")) == len(sizes) == ANSWERS
     views = [found["viewbox"].split()[2:] for found in page.all("svg") if found.get("class") == "shapes"]
     assert sorted((int(width), int(height)) for width, height in views) == sorted(sizes.values())
     for (width, height), image in zip(views, page.all("img"), strict=True):
@@ -135,8 +149,8 @@ def test_cost_is_answers_times_features_times_prices(photo_run, tmp_path, capsys
     prices.write_text('{"currency": "EUR", "caption": 1000, "read": 500, "denseCaptions": 2}')
     assert main(["report", str(photo_run.output), "--prices", str(prices)]) == 0
     assert capsys.readouterr().out.strip() == str(photo_run.output / REPORT)
-    # 10 answers x (1000 + 500 + 2 + 4 x 1.0) / 1000
-    assert "<dt>about, in EUR</dt><dd>15.06</dd>" in page_of(photo_run.output).html
+    cost = ANSWERS * (1000 + 500 + 2 + 4 * 1.0) / 1000
+    assert f"<dt>about, in EUR</dt><dd>{cost:.2f}</dd>" in page_of(photo_run.output).html
 
 
 def test_images_that_cannot_be_read_have_a_placeholder_and_keep_their_boxes(emulator, run, tmp_path):
@@ -148,9 +162,9 @@ def test_images_that_cannot_be_read_have_a_placeholder_and_keep_their_boxes(emul
     Image.new("RGB", (100, 100)).save(folder / "camera.jpg")
     assert main(["report", str(tmp_path / "out")]) == 0
     page = page_of(tmp_path / "out")
-    assert len(page.all("img")) == 5
+    assert len(page.all("img")) == JPEGS - 3
     assert len(page.all("p", **{"class": "placeholder"})) == 3
-    assert len(page.all("svg", **{"class": "shapes"})) == 8
+    assert len(page.all("svg", **{"class": "shapes"})) == JPEGS
     assert "there is no file" in page.text
     assert "the file is now 100x100 pixels; it was 512x512" in page.text
 
