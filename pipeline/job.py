@@ -18,6 +18,7 @@ from ..transforms.analyze_images import AnalyzeImages
 from ..transforms.endpoint.client import Timeouts
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.endpoint.fingerprint import request_fingerprint
+from ..transforms.endpoint.limits import Limits, limits_of
 from ..transforms.endpoint.request import AnalyzeRequest
 from ..transforms.endpoint.resource import Resource
 from ..transforms.endpoint.settings import CallSettings
@@ -47,6 +48,7 @@ class JobConfig:
     resources: tuple[Resource, ...]
     requests_per_second: float | None
     processes: int | None
+    limits: Limits
     settings: CallSettings
     policy: RedrivePolicy
     source: ReadImageUris
@@ -103,6 +105,7 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
         resources=resources(flags, named, processes, runner, options) if calling else (),
         requests_per_second=rate,
         processes=processes,
+        limits=limits_of(flags.max_dead_letters, flags.max_time),
         settings=call_settings(flags),
         policy=RedrivePolicy(flags.redrive, flags.max_redrives),
         source=ReadImageUris(lists, images, flags.uri_column),
@@ -133,6 +136,8 @@ def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str) -> beam.PColl
         run_id=run_id,
         error_handling={"output": "failures"},
         allow_insecure_endpoint=flags.allow_insecure_endpoint,
+        max_dead_letters=flags.max_dead_letters,
+        max_time=flags.max_time,
     )
     outcomes = {
         "answers": (calls["responses"], work["recovered"]),

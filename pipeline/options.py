@@ -10,6 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..transforms.analyze_images import BATCH_SIZE
 from ..transforms.endpoint.client import Timeouts
+from ..transforms.endpoint.limits import LEAST_SAMPLE
 from ..transforms.endpoint.request import DEFAULT_FEATURES_VERSION, DEFAULT_MODEL_VERSION, FEATURES
 from ..transforms.endpoint.settings import CallSettings
 from ..transforms.ledger.plan import REDRIVES, RETRYABLE
@@ -140,6 +141,16 @@ def _add_work(group: Any) -> None:
         type=float,
         help="spend at most this amount in this run, by --prices; the rest is deferred. A call without an answer "
         "may have been billed: it is not made again then (as with --ambiguous_retries 0)",
+    )
+    group.add_argument(
+        "--max_time",
+        help="make no call after so long in this run: 8h, 90m, 3600 (seconds), 2d; the rest is deferred",
+    )
+    group.add_argument(
+        "--max_dead_letters",
+        metavar="N|P%",
+        help="make no call once there are more dead letters in this run than N, or than P per cent of the images that "
+        f"are settled so far ({LEAST_SAMPLE} at least); the rest is deferred",
     )
     group.add_argument(
         "--prices",

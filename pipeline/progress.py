@@ -17,8 +17,8 @@ from typing import NamedTuple, TextIO
 
 from tqdm import tqdm
 
+from ..transforms.endpoint.guard import OVER_BUDGET
 from ..transforms.live_counts import read_counts
-from ..transforms.within_budget import OVER_BUDGET
 
 REDRAW_SECONDS = 0.5
 LINE_SECONDS = 30.0

@@ -19,6 +19,8 @@ WHAT_TO_DO = {
     UNSETTLED: "run the same command again: it tells whether the images or the service are at fault",
     "throttled": "run the same command again, with a lower --requests_per_second",
     "over_budget": "run the same command again to go on",
+    "too_many_dead_letters": "look at the dead letters and correct the list; the same command again, or with a higher "
+    "--max_dead_letters, goes on",
     "interrupted": "run the same command again to go on",
 }
 _WHY_SKIPPED = {

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from ..transforms.endpoint.faults import FAULTS, UNSETTLED
+from ..transforms.endpoint.guard import OVER_BUDGET, TOO_MANY_DEAD_LETTERS
 
 PAGE = "docs/troubleshooting.md"
 INTERRUPTED, STORAGE, CLOCK, OTHER = "interrupted", "storage", "clock", "a-setting-that-cannot-work"
 EXIT_CODES = {code: f"exit-code-{code}" for code in (0, 2, 3, 4, 5)}
 # Why images are deferred, besides the systemic faults.
-REASONS = ("outage", UNSETTLED, "throttled", "over_budget", INTERRUPTED, "rate_limiter")
+REASONS = ("outage", UNSETTLED, "throttled", OVER_BUDGET, TOO_MANY_DEAD_LETTERS, INTERRUPTED, "rate_limiter")
 # Configuration errors by how their message begins; the first that fits.
 _FAMILIES = {
     "a-store-cannot-be-used": r".*(takes a package that is not installed|credentials|it begins with one of|"
@@ -25,7 +26,7 @@ _FAMILIES = {
     "the-runner": r"runner\b|job_endpoint\b",
     "prices": r"prices\b",
     "commands-and-flags": r"(unknown flag|stray argument|argument|command|--)|reflatten\b|.*see --help for what",
-    "numbers": r".*(it is a number|at least|at most|invalid (int|float) value)",
+    "numbers": r".*(it is a (whole )?number|at least|at most|invalid (int|float) value)",
 }
 
 

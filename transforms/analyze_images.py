@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from time import time
 from typing import Any
+from uuid import uuid4
 
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -19,6 +21,7 @@ from .endpoint.address import check_endpoint
 from .endpoint.call import Caller, RateLimiter
 from .endpoint.credentials import Credential, EnvironmentKey
 from .endpoint.errors import ConfigurationError, check_type, check_whole
+from .endpoint.limits import limits_of
 from .endpoint.request import AnalyzeRequest
 from .endpoint.resource import Resource
 from .endpoint.settings import CallSettings
@@ -65,6 +68,11 @@ class AnalyzeImages(beam.PTransform):
       run_id: the run; stamped on every outcome.
       rate_limiter: a Beam `RateLimiter` shared with other jobs; asked before every attempt.
       error_handling: as in Beam YAML.
+      max_dead_letters: so many, or a share ("5%") of the images settled so far, of which there are 100 at least: when
+        there are more, no further call is made and the rest is deferred (`too_many_dead_letters`). With `output`, of
+        all worker processes of the run together; else of each.
+      max_time: seconds, or a text such as "8h", from when the pipeline is built. Then no further call is made and the
+        rest is deferred (`over_budget`).
       keyed: elements are pairs of a key of one's own and an image.
       allow_insecure_endpoint: lets the key go over plain http to another machine.
 
@@ -84,6 +92,8 @@ class AnalyzeImages(beam.PTransform):
         run_id: str = "",
         rate_limiter: RateLimiter | None = None,
         error_handling: Mapping[str, str] | None = None,
+        max_dead_letters: int | str | None = None,
+        max_time: float | str | None = None,
         keyed: bool = False,
         allow_insecure_endpoint: bool = False,
     ) -> None:
@@ -111,6 +121,7 @@ class AnalyzeImages(beam.PTransform):
             )
         self._request, self._settings = request, settings or CallSettings()
         self._resources = _resources(endpoint, credential or EnvironmentKey(), self._settings, allow_insecure_endpoint)
+        self._limits = limits_of(max_dead_letters, max_time)._replace(step=uuid4().hex)
         self._run_id, self._rate_limiter = run_id, rate_limiter
         self._batch_size, self._error_handling, self._output = batch_size, error_handling, output
         self._error_handler: Any = None
@@ -159,7 +170,9 @@ class AnalyzeImages(beam.PTransform):
         return result
 
     def _calls(self, make_caller: partial[Caller]) -> Any:
-        given = (self._run_id, self._request, self._resources, self._settings, make_caller)
+        seconds = self._limits.seconds
+        limits = self._limits if seconds is None else self._limits._replace(ends_at=time() + seconds)
+        given = (self._run_id, self._request, self._resources, self._settings, make_caller, limits)
         if self._output is None:
             return beam.ParDo(Calls(None, *given)).with_outputs(FAILURES, STATS, main=ANALYZED)
         return beam.ParDo(JournalledCalls(self._output, *given)).with_outputs(FAILURES, STATS, main=RESPONSES)

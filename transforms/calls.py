@@ -12,16 +12,19 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.timestamp import Timestamp
 
-from ..schemas.outcomes import Analyzed
+from ..schemas.outcomes import Analyzed, Deferred
 from .call_stats import CallStats
 from .endpoint.admission import Waiter
 from .endpoint.call import Caller
+from .endpoint.guard import Guard, Tally
 from .endpoint.lane import LANES, Lanes
+from .endpoint.limits import Limits
 from .endpoint.request import AnalyzeRequest
 from .endpoint.resource import Resource
 from .endpoint.settings import CallSettings
 from .endpoint.settle import Call
 from .endpoint.uri import ImageRef
+from .guards import GUARDS
 from .live_counts import live_counts
 from .member_fn import MemberFn
 from .packing import unpack
@@ -51,17 +54,23 @@ class Place(NamedTuple):
 class Bundle(Waiter):
     """The calls of one bundle: how many are under way, those that have finished, failures still to be settled."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard) -> None:
         super().__init__()
+        self.guard = guard
         self.done: SimpleQueue[Finished] = SimpleQueue()
         self.pending = 0
         self.unsettled: list[Finished] = []
+
+    @property
+    def is_over(self) -> bool:
+        return self.guard.why_stopped() is not None
 
 
 class Calls(MemberFn):
     """Packed batches -> outcomes, by tag."""
 
     _lanes: Lanes | None = None
+    _guard: Guard | None = None
 
     def __init__(
         self,
@@ -71,9 +80,11 @@ class Calls(MemberFn):
         resources: Sequence[Resource],
         settings: CallSettings,
         make_caller: Callable[..., Caller],
+        limits: Limits,
     ) -> None:
         super().__init__(output, run_id)
         self._request, self._resources, self._settings, self._make_caller = request, resources, settings, make_caller
+        self._limits = limits
 
     def setup(self) -> None:
         super().setup()
@@ -83,14 +94,18 @@ class Calls(MemberFn):
         self._callers: dict[str, Caller] = {}
         if self._member:
             self._member.watch(self._admission)
-        self._bundle = Bundle()
+        self._guard, self._tallies = GUARDS.acquire(self._limits, self._output, self._member)
+        self._guard.watch(self._admission)
+        self._bundle = Bundle(self._guard)
         self._metrics = _BeamMetrics()
         self._live = live_counts()
         self._live.watch(self._admission)
 
     def start_bundle(self) -> None:
+        assert self._guard is not None
         self._admission.give_up(self._bundle)  # one that ended with calls under way has died
-        self._bundle = Bundle()
+        self._guard.drop(self._bundle)
+        self._bundle = Bundle(self._guard)
         self._admission.more_to_come(self._bundle)
         if self._lanes is not None:
             self._lanes.want()
@@ -106,6 +121,9 @@ class Calls(MemberFn):
         while self._bundle.pending:
             yield from self._take(self._bundle.done.get())
         yield from self._settle(at_last=True)
+        self._bundle.guard.keep(self._bundle)
+        if self._tallies is not None:
+            self._tallies.on_beat()
         for window, stats in self._stats.items():
             if counts := stats.as_counts():
                 yield windowed(TaggedOutput(STATS, counts), window)
@@ -115,6 +133,12 @@ class Calls(MemberFn):
             self._admission.give_up(self._bundle)
             LANES.release(self._lanes)
             self._lanes = None
+        if self._guard is not None:
+            self._guard.drop(self._bundle)
+            if self._tallies is not None:
+                self._tallies.on_beat()  # what is dropped is to be counted by who comes next
+            self._guard = None
+            GUARDS.release(self._limits)
         super().teardown()
 
     def _submit(self, place: Place) -> Iterator[Any]:
@@ -152,6 +176,7 @@ class Calls(MemberFn):
                 self._request.asking(asks),
                 credentials=[resource.credential for resource in self._resources],
                 may_call=self._member.may_call if self._member else None,
+                guard=self._guard,
             )
         return self._callers[asks]
 
@@ -188,9 +213,19 @@ class Calls(MemberFn):
         assert call.outcome is not None
         self._metrics.count(call)
         is_answer = isinstance(call.outcome, Analyzed)
+        if not isinstance(call.outcome, Deferred):
+            self._count(Tally(1, int(not is_answer)))
         self._live.add({ANALYZED if is_answer else call.outcome.table: 1, **_live_attempts(call)})
         self._note_events(self._stats_of(place.window))
         yield from self._pass_on(call, place)
+
+    def _count(self, tally: Tally) -> None:
+        """Images that have an answer, or are dead letters."""
+        guard = self._bundle.guard
+        was_stopped = guard.stopped_by is not None
+        guard.count(self._bundle, tally)
+        if self._tallies is not None and not was_stopped and guard.stopped_by is not None:
+            self._tallies.on_beat()  # the others are to stop too
 
     def _pass_on(self, call: Call, place: Place) -> Iterator[Any]:
         self._stats_of(place.window).add(call.attempts)

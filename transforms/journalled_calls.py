@@ -24,6 +24,8 @@ from .calls import FAILURES, STATS, Bundle, Calls, Place
 from .endpoint.admission import Waiter
 from .endpoint.call import Caller
 from .endpoint.fingerprint import request_fingerprint
+from .endpoint.guard import Tally
+from .endpoint.limits import Limits
 from .endpoint.request import AnalyzeRequest
 from .endpoint.resource import Resource
 from .endpoint.settings import CallSettings
@@ -63,6 +65,10 @@ class _Work(Waiter):
     def has_given_up(self, value: bool) -> None:
         self.is_lost = value
 
+    @property
+    def is_over(self) -> bool:
+        return self._bundle.is_over
+
 
 class JournalledCalls(Calls):
     """Packed batches -> `pa.Table` (schema of `responses`), and failures and counts by tag."""
@@ -75,8 +81,9 @@ class JournalledCalls(Calls):
         resources: Sequence[Resource],
         settings: CallSettings,
         make_caller: Callable[..., Caller],
+        limits: Limits,
     ) -> None:
-        super().__init__(output, run_id, request, resources, settings, make_caller)
+        super().__init__(output, run_id, request, resources, settings, make_caller, limits)
         self._folder, self._beat = Layout(output).journal(run_id), beat_seconds(output)
         self._patience = patience_with(output)
 
@@ -152,6 +159,7 @@ class JournalledCalls(Calls):
 
     def _begin(self, work: _Work, turn: Turn) -> Iterator[Any]:
         for segment in turn.held:
+            self._count(Tally(segment.rows.num_rows, segment.rows.num_rows * (segment.kind != ANSWERS)))
             yield from self._pass_on_segment(segment)
         missing = [places[0] for places in work.places.values()] if turn.may_call else []
         work.under_way = len(missing)

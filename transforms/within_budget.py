@@ -17,6 +17,7 @@ from apache_beam.pvalue import AsSingleton, TaggedOutput
 from ..schemas.outcomes import Deferred
 from .endpoint.errors import MANY, check_amount, check_type, check_whole
 from .endpoint.fingerprint import request_fingerprint
+from .endpoint.guard import OVER_BUDGET
 from .endpoint.request import AnalyzeRequest
 from .endpoint.uri import ImageRef
 from .ledger.budget import Bucket, Budget, Cut, affordable, budget_bucket, cut_of
@@ -24,7 +25,6 @@ from .ledger.plan import ToDo
 from .live_counts import live_counts
 from .prices import INDICATIVE, Prices
 
-OVER_BUDGET = "over_budget"
 _Counts = Counter[tuple[Bucket, str]]
 
 

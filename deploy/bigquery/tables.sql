@@ -271,14 +271,14 @@ OPTIONS (description = "images that failed for good in a run");
 CREATE TABLE IF NOT EXISTS `deferred` (
   `image_id` STRING NOT NULL OPTIONS (description = "hash of the canonical image URI, 32 hex digits"),
   `image_uri` STRING NOT NULL OPTIONS (description = "the image's URI as given, without userinfo and signature"),
-  `reason` STRING NOT NULL OPTIONS (description = "why: a systemic fault, outage, throttled, over_budget or interrupted"),
+  `reason` STRING NOT NULL OPTIONS (description = "why: a systemic fault, or one of outage, throttled, over_budget, …: docs/outcomes.md"),
   `detail` STRING NOT NULL OPTIONS (description = "what was seen"),
   `fingerprint` STRING NOT NULL OPTIONS (description = "hash of what was to be asked"),
   `run_id` STRING NOT NULL OPTIONS (description = "the run that deferred it"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED
 )
 CLUSTER BY `image_id`
-OPTIONS (description = "images left for a later run: outage, spent quota, wrong key, over the budget");
+OPTIONS (description = "images left for a later run: outage, spent quota, wrong key, over the budget, too many dead letters");
 
 CREATE TABLE IF NOT EXISTS `inputs` (
   `list` STRING NOT NULL OPTIONS (description = "the list, or of image files the pattern, as it was named"),

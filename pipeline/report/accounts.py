@@ -20,6 +20,8 @@ _OUTAGE_REASON = "outage"
 _AGAIN = {
     _OUTAGE_REASON: "run the same command again when the service is well",
     "over_budget": "run the same command again to go on",
+    "too_many_dead_letters": "look at the dead letters and correct the list; the same command again, or with a higher "
+    "--max_dead_letters, goes on",
     "interrupted": "run the same command again to go on",
 }
 

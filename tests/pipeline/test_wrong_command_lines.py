@@ -80,6 +80,11 @@ WRONG = [
     ("run {list} --output {out} {tags} --max_cost -1", ["max_cost -1", "number from 0", "leave it out"]),
     ("plan {list} --output {out} {tags} --max_cost nan", ["max_cost nan", "number from 0"]),
     ("run {list} --output {out} {tags} --max_cost 5USD", ["--max_cost", "5USD"]),
+    ("run {list} --output {out} {tags} --max_time 8hours", ["max_time '8hours'", "s, m, h or d", "for example 8h"]),
+    ("plan {list} --output {out} {tags} --max_time 0h", ["max_time 0.0", "number above 0"]),
+    ("run {list} --output {out} {tags} --max_dead_letters 5.5", ["max_dead_letters '5.5'", "whole number", "5%"]),
+    ("plan {list} --output {out} {tags} --max_dead_letters 100%", ["max_dead_letters '100%'", "below 100%"]),
+    ("run {list} --output {out} {tags} --max_dead_letters -3", ["max_dead_letters -3", "at least 0"]),
     ("run {list} --output {out} {tags} --max_redrives -1", ["max_redrives -1", "at least 0"]),
     (
         "plan {list} --output {out} {tags} --max_calls 9999999999999999999",

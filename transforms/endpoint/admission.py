@@ -42,6 +42,11 @@ class Waiter:
     def __init__(self) -> None:
         self.has_given_up = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no call of it is to start any more; the outcome of each says so."""
+        return False
+
 
 class Place:
     """A place in the window of a gate: leave for one attempt, as a context manager.
@@ -212,11 +217,16 @@ class Admission:
             waiter.has_given_up = True
             self._wake_all()
 
+    def wake(self) -> None:
+        """Who waits looks again whether it still waits for anything."""
+        with self._lock:
+            self._wake_all()
+
     def pause(self, seconds: float, waiter: Waiter | None = None) -> None:
         """Sleeps between two attempts of a call; the end of all calls ends it, and so does who gives up."""
         with self._lock:
             self._pausing += 1
-            self._pauses.wait_for(lambda: self.is_closed or (waiter is not None and waiter.has_given_up), seconds)
+            self._pauses.wait_for(lambda: self.is_closed or (waiter is not None and _is_done(waiter)), seconds)
             self._pausing -= 1
 
     def take_events(self) -> dict[str, int]:
@@ -256,7 +266,7 @@ class Admission:
         while True:
             now = self.now()
             self.lose_patience(now)
-            if waiter.has_given_up:
+            if _is_done(waiter):
                 return Refused.GIVEN_UP
             if self.is_closed:
                 self._wake_all()
@@ -313,3 +323,7 @@ class Admission:
         for turn in (*self._fresh, *self._retries):
             turn.notify()
         self._pauses.notify_all()
+
+
+def _is_done(waiter: Waiter) -> bool:
+    return waiter.has_given_up or waiter.is_over

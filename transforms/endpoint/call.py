@@ -14,6 +14,7 @@ from .credentials import Credential
 from .faults import FAULTS, LASTING_OBSTACLES, OBSTACLES, OUTAGE_FAULTS, UNSETTLED, Retry, Verdict, classify
 from .fingerprint import request_fingerprint
 from .gate import REOPENING_JITTER, Gate
+from .guard import Guard
 from .kept_secret import CredentialError, CredentialUnavailable
 from .lane import Lanes, Permit
 from .pacer import FIRST_PAUSE, LONGEST_PAUSE
@@ -57,6 +58,7 @@ class Caller:
       run_id: stamped on every outcome.
       rate_limiter: a limiter shared with other jobs, asked right before every attempt.
       may_call: whether the run is still ours to spend for, asked before every attempt.
+      guard: ends the calls by limits.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Caller:
         run_id: str = "",
         rate_limiter: RateLimiter | None = None,
         may_call: Callable[[], bool] | None = None,
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard or Guard()
         self._may_call = may_call or (lambda: True)
         self._admission, self._budget = lanes.admission, lanes.budget
         self._targets = {
@@ -89,7 +93,9 @@ class Caller:
         call = Call(image)
         try:
             is_url = is_sent_as_url(image)
-            if self._admission.is_closed:
+            if self._is_stopped(call):
+                pass
+            elif self._admission.is_closed:
                 call.outcome = self._tripped(call)
             elif is_url:
                 self._attempt_until_settled(call, url_payload(image), waiter)
@@ -130,34 +136,43 @@ class Caller:
             self._attempt_until_settled(call, payload, waiter)
 
     def _attempt_until_settled(self, call: Call, payload: Payload, waiter: Waiter) -> None:
-        while not (call.has_ended or waiter.has_given_up):
+        while not (call.has_ended or waiter.has_given_up or self._is_stopped(call)):
             waiting_since = time.monotonic()
             # In an outage, one that was only throttled, or refused for its token, is as good a probe as a new one.
             is_retry = bool(call.attempts) and not (self._admission.is_outage and call.last_failure is None)
-            place = self._admission.enter(call.deadline, retry=is_retry, waiter=waiter, avoided=call.gate)
+            deadline = min(call.deadline, self._guard.ends_at)
+            place = self._admission.enter(deadline, retry=is_retry, waiter=waiter, avoided=call.gate)
             if isinstance(place, Refused):
-                self._refused(call, place)
+                if not self._is_stopped(call):
+                    self._refused(call, place)
                 continue
             backoff = 0.0
             with place:
                 if self._may_send(call, place, waiter):
                     backoff = self._attempt(call, payload, place, waiting_since)
             if backoff:
-                self._admission.pause(backoff, waiter)
+                self._admission.pause(min(backoff, self._guard.ends_at - time.monotonic()), waiter)
+
+    def _is_stopped(self, call: Call) -> bool:
+        """Whether a limit has ended the calls; that is the call's outcome then."""
+        if why := self._guard.why_stopped():
+            call.outcome = self._stamp.deferred(call, *why)
+        return why is not None
 
     def _may_send(self, call: Call, place: Place, waiter: Waiter) -> bool:
         """The last look before the request: whatever took long, or was slept through, may have changed the answer."""
         if not (self._rate_limiter_allows(call, place, waiter) and self._may_call()):
             return False
         since = place.started if self._rate_limiter is None else time.monotonic()
-        return self._targets[place.gate].permit.may_call() and place.is_due(since) and not waiter.has_given_up
+        is_wanted = not waiter.has_given_up and self._guard.why_stopped() is None
+        return self._targets[place.gate].permit.may_call() and place.is_due(since) and is_wanted
 
     def _rate_limiter_allows(self, call: Call, place: Place, waiter: Waiter) -> bool:
         """Asks the shared limiter, which may block, until it says yes; one that cannot be asked stops the spending."""
         if self._rate_limiter is None:
             return True
         pause = FIRST_LIMITER_PAUSE
-        while not (place.gate.tripped or waiter.has_given_up or time.monotonic() >= call.deadline):
+        while not (place.gate.tripped or self._is_in_vain(call, waiter)):
             try:
                 if self._rate_limiter.allow(hits_added=1):
                     return True
@@ -167,6 +182,10 @@ class Caller:
             self._admission.pause(random.uniform(pause / 2, pause), waiter)
             pause = min(2 * pause, LONGEST_LIMITER_PAUSE)
         return False
+
+    def _is_in_vain(self, call: Call, waiter: Waiter) -> bool:
+        is_stopped = self._guard.why_stopped() is not None
+        return is_stopped or waiter.has_given_up or time.monotonic() >= call.deadline
 
     def _attempt(self, call: Call, payload: Payload, place: Place, waiting_since: float) -> float:
         """One attempt; returns the seconds to pause before the next."""

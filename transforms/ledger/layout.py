@@ -6,6 +6,7 @@ out/runs/log/<n>.json                 the n-th owner of the folder (`log.py`)
 out/runs/<run id>.json                the record of a run: its manifest, or that it counts nowhere (`records.py`)
 out/runs/<run id>/members/<process>   a beat of a process that works for the run (`members.py`)
 out/runs/<run id>/lanes/<host>/…      leases of the processes that call a resource (`fleet/lease.py`)
+out/runs/<run id>/tallies/…           what each has counted, where a limit is on that (`guards.py`)
 out/<table>/run=<run id>/*.parquet    one partition per run
 out/journal/run=<run id>/<batch>/…    what was paid for in a run that is not committed yet (`journal.py`, `claims.py`)
 out/staging/run=<run id>/…            files that are being written
@@ -50,6 +51,9 @@ class Layout(NamedTuple):
 
     def lanes(self, run_id: str) -> str:
         return storage.join(self.output, "runs", run_id, "lanes")
+
+    def tallies(self, run_id: str) -> str:
+        return storage.join(self.output, "runs", run_id, "tallies")
 
     def former_mark(self, run_id: str) -> str:
         """What said, in a version without a log, that a run is being written."""
