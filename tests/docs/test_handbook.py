@@ -6,8 +6,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 
+from image_analysis_beam import transforms
 from image_analysis_beam.pipeline.__main__ import COMMANDS
 from image_analysis_beam.pipeline.documentation import GENERATED, current
 from image_analysis_beam.schemas import TABLES
@@ -61,6 +63,18 @@ def test_nothing_is_left_out():
     assert not [name for name in COMMANDS if f"`{name}`" not in readme]
     assert not [name for name in FAULTS if f"`{name}`" not in outcomes]
     assert not [name for name in TABLES if f"`{name}`" not in readme]
+
+
+def test_every_transform_has_its_contract_in_the_table():
+    text = (ROOT / "docs" / "transforms.md").read_text("utf-8")
+    (table,) = re.findall(r"^What each promises:\n\n((?:\|.*\n)+)", text, re.MULTILINE)
+    public = [name for name in transforms.__all__ if _is_transform(getattr(transforms, name))]
+    assert len(public) > 6
+    assert not [name for name in public if f"`{name}`" not in table]
+
+
+def _is_transform(given: object) -> bool:
+    return isinstance(given, type) and issubclass(given, beam.PTransform)
 
 
 def test_the_readme_fits_a_screen_or_two():
