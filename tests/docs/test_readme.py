@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from image_analysis_beam.emulator import Emulator
+from image_analysis_beam.pipeline.views.database import Folder, opened
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -90,8 +90,10 @@ def test_the_two_commands(copy, monkeypatch):
     tested = run(f"{second} -n 0 tests/endpoint/test_retry_after.py", copy)
     assert tested.returncode == 0, tested.stdout
     (query,) = blocks("sql")
+    assert query.startswith('-- image-analysis-beam sql out "…"\n')
     monkeypatch.chdir(copy)
-    assert duckdb.sql(query).fetchall()
+    with opened(Folder("out"), query) as connection:
+        assert connection.execute(query).fetchall()
 
 
 def test_with_a_real_resource(copy, service):

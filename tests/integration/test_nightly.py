@@ -51,6 +51,14 @@ def test_nights_with_nothing_new(nights, answered, emulator, run, pictures, tmp_
     assert len(committed_runs(Layout(str(output)))) == nights + 2
 
 
+@pytest.mark.parametrize("nights", [1, pytest.param(12, marks=pytest.mark.long)])
+def test_nights_of_a_list_that_does_not_change(nights, emulator, run, pictures, listed):
+    flags = ("--input", listed(pictures(10)))
+    output = run(*flags, features=FEATURES).output
+    check_nights(run, flags, output, {"answered": 10}, nights)
+    assert emulator.stats()["calls"] == 10
+
+
 def check_commands(run, flags, output, tmp_path, capsys):
     """What only reads works, and sees the tables of the runs before."""
     before = files(output)
