@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from ...transforms.endpoint.errors import ConfigurationError
-from ...transforms.endpoint.uri import former_image_id, image_id
+from ...transforms.endpoint.uri import image_id
 from .database import Folder, opened
 from .definitions import VIEWS
 from .text import as_dicts
@@ -118,7 +118,7 @@ def _why_skipped(before: list[dict[str, Any]]) -> str:
 
 
 def _ids(given: str) -> list[str]:
-    return [given] if _ID.fullmatch(given) else [image_id(given), *filter(None, [former_image_id(given)])]
+    return [given if _ID.fullmatch(given) else image_id(given)]
 
 
 def _ids_by_list(folder: Folder, given: str) -> list[str]:
