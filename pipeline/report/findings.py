@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...schemas import TABLES
@@ -61,7 +62,7 @@ def read_findings(folder: Folder) -> Findings:
         with_a_size = rows.filter(pc.and_(pc.greater(rows["width"], 0), pc.greater(rows["height"], 0)))
         if with_a_size.num_rows:
             candidates.add(with_a_size)
-    images = candidates.rows()
+    images = _with_paths(folder, candidates.rows())
     collector = Collector(images)
     frequencies, distributions = [], []
     for spec in TABLES.values():
@@ -74,6 +75,15 @@ def read_findings(folder: Folder) -> Findings:
                 distributions.append(Distribution(spec.name, confidences.bins, confidences.total))
     cards = make_cards(images, collector.items())
     return Findings(newest.images, emulated, len(runs), read_latencies(folder), frequencies, distributions, cards)
+
+
+def _with_paths(folder: Folder, images: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The images with their absolute paths, as lists that were read have them."""
+    ids = pa.array(images, pa.string())
+    for rows in batches(folder.output, folder.runs, "inputs", ["image_id", "path"]):
+        for row in rows.filter(pc.is_in(rows["image_id"], ids)).to_pylist():
+            images[row["image_id"]]["path"] = row["path"]
+    return images
 
 
 def _read_section(folder: Folder, spec: TableSpec, newest: Newest, collector: Collector) -> tuple[Names, Confidences]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ...transforms.endpoint.uri import ImageRef
+from ...transforms.files.schemes import scheme_of
 from .layers import LAYERS, Layer, Shape, shape
 from .sample import Items, most_varied
 from .thumbnails import Thumbnail, thumbnail
@@ -77,12 +80,21 @@ def make_card(image: Mapping[str, Any], items: Items) -> Card:
         width,
         height,
         round(_MARK_SIZE * max(width / _SHOWN[0], height / _SHOWN[1]), 2),
-        thumbnail(image["image_uri"] or "", width, height),
+        _picture(image),
         [Label(readable(row["text"]), row["confidence"]) for row in items.get("captions", [])],
         [Label(readable(row["name"]), row["confidence"]) for table in _TAG_TABLES for row in items.get(table, [])],
         readable("\n".join(row["text"] or "" for row in items.get("read_lines", []))),
         [drawn for layer in LAYERS if (drawn := _draw(layer, items)).shapes],
     )
+
+
+def _picture(image: Mapping[str, Any]) -> Thumbnail:
+    """The thumbnail of the file that was analyzed: a relative path may name another one here."""
+    uri, path = image["image_uri"] or "", image.get("path")
+    is_relative = scheme_of(uri) is None and not os.path.isabs(uri)
+    if not path and is_relative and ImageRef.of(uri).image_id != image["image_id"]:
+        return Thumbnail("", "in the working folder of now, its path is that of another file")
+    return thumbnail(path or uri, image["width"], image["height"])
 
 
 def _draw(layer: Layer, items: Items) -> Drawn:

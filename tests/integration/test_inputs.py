@@ -2,11 +2,15 @@
 
 import gzip
 import json
+import re
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from image_analysis_beam.pipeline.__main__ import main
+from image_analysis_beam.schemas import TABLES
 from image_analysis_beam.transforms.endpoint.uri import ImageRef, former_image_id
 from image_analysis_beam.transforms.lists.contents import files_digest, input_reference
 from image_analysis_beam.transforms.lists.references import NoUri, reference
@@ -114,3 +118,22 @@ def test_a_row_has_an_image_or_a_mistake(found):
     assert row.image_id or row.mistake
     assert (row.image_id or row.line_id) == image.image_id
     assert row.former_id == (None if image.fault else former_image_id(image.uri))
+
+
+def test_the_report_shows_the_file_that_was_analyzed(emulator, run, pictures, listed, tmp_path, monkeypatch):
+    """Of the same relative path in another folder there is another picture of the same size."""
+    (picture,), (other,) = pictures(1, "a"), pictures(1, "b", first=200)
+    other.rename(other.with_name(picture.name))
+    monkeypatch.chdir(tmp_path / "a")
+    output = run("--input", listed([picture.name])).output
+    pages = []
+    for folder in "ab":
+        monkeypatch.chdir(tmp_path / folder)
+        assert main(["report", str(output)]) == 0
+        pages.append(re.findall(r'src="(data:image/jpeg[^"]+)"', (output / "report.html").read_text()))
+    assert len(pages[0]) == 1
+    assert pages[0] == pages[1]
+    for path in output.glob("inputs/*/*.parquet"):
+        pq.write_table(TABLES["inputs"].schema.empty_table(), path)
+    assert main(["report", str(output)]) == 0
+    assert "its path is that of another file" in (output / "report.html").read_text()
