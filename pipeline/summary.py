@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from ..transforms.endpoint.faults import FAULTS, UNSETTLED
@@ -12,7 +13,7 @@ from ..transforms.prices import money
 from .report.accounts import cost
 from .report.wording import seconds
 from .terminal import NotPrinted, out, say
-from .troubleshooting import entry_of_deferred, with_link
+from .troubleshooting import SINGLE_IMAGES, entry_of_deferred, with_link
 
 WHAT_TO_DO = {
     "outage": "run the same command again when the service is well",
@@ -28,6 +29,7 @@ _WHY_SKIPPED = {
     "known_bad": "known to be bad",
     "redrives_spent": "called often enough",
 }
+_A_CENT = Decimal("0.01")
 _LIMITED_BY = {
     "limit": "limited by the rate (--requests_per_second, or what was found)",
     "window": "limited by the window (--max_in_flight)",
@@ -70,7 +72,8 @@ def summary(manifest: dict[str, Any]) -> str:
 def details(manifest: dict[str, Any]) -> Iterator[str]:
     """Duration and pace; cost; dead letters by class. Nothing where there is nothing to say."""
     if letters := by_number(manifest["dead_letters"]):
-        yield f"dead letters: {', '.join(f'{number} {name}' for name, number in letters)}"
+        by_class = ", ".join(f"{number} {name}" for name, number in letters)
+        yield with_link(f"dead letters: {by_class}", SINGLE_IMAGES)
     duration = _duration(manifest)
     if duration is not None:
         yield f"time: {seconds(duration)}{_pace(manifest)}"
@@ -82,9 +85,11 @@ def _cost(manifest: dict[str, Any]) -> str:
     spent = cost(manifest, None)
     if not spent.transactions:
         return ""
-    amount = f"{money(spent.amount)} {spent.prices.currency} for {sum(spent.transactions.values())} transactions"
+    number = sum(spent.transactions.values())
+    about = f"about {money(spent.amount)}" if spent.amount >= _A_CENT or not spent.amount else "less than 0.01"
+    amount = f"{about} {spent.prices.currency} for {number} transaction{'' if number == 1 else 's'}"
     maybe = f"; {money(spent.maybe)} more if lost answers were billed" if spent.maybe else ""
-    return f"cost: about {amount} ({spent.prices.source}){maybe}"
+    return f"cost: {amount} ({spent.prices.source}){maybe}"
 
 
 def by_number(numbers: dict[str, int]) -> list[tuple[str, int]]:

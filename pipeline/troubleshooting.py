@@ -8,6 +8,7 @@ from ..transforms.endpoint.faults import FAULTS, UNSETTLED
 from ..transforms.endpoint.guard import OVER_BUDGET, TOO_MANY_DEAD_LETTERS
 
 PAGE = "docs/troubleshooting.md"
+SINGLE_IMAGES = "single-images"  # the entries of dead letters
 INTERRUPTED, STORAGE, CLOCK, OTHER = "interrupted", "storage", "clock", "a-setting-that-cannot-work"
 EXIT_CODES = {code: f"exit-code-{code}" for code in (0, 2, 3, 4, 5)}
 # Why images are deferred, besides the systemic faults.

@@ -12,6 +12,7 @@ from image_analysis_beam.pipeline.troubleshooting import (
     OTHER,
     PAGE,
     REASONS,
+    SINGLE_IMAGES,
     entries,
     entry_of_configuration,
     entry_of_deferred,
@@ -26,6 +27,7 @@ SECTIONS = dict(re.findall(r"^### ([^\n]+)\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE
 def test_every_kind_of_trouble_has_an_entry_and_every_entry_a_kind():
     anchors = [heading.lower().replace(" ", "-") for heading in SECTIONS]
     assert sorted(anchors) == sorted(entries())
+    assert f"\n## {SINGLE_IMAGES.replace('-', ' ').capitalize()}\n" in TEXT
 
 
 @pytest.mark.parametrize("heading", SECTIONS)

@@ -25,7 +25,7 @@ def manifest():
 
 def test_a_run_with_everything(manifest):
     assert list(details(manifest)) == [
-        "dead letters: 4 invalid_image, 4 rejected_image, 1 invalid_uri",
+        "dead letters: 4 invalid_image, 4 rejected_image, 1 invalid_uri (docs/troubleshooting.md#single-images)",
         "time: 3 min; 5.05 calls a second, limited by the service's refusals",
         "cost: about 2.50 USD for 2000 transactions (indicative prices)",
     ]
@@ -58,7 +58,7 @@ def test_the_end_of_a_real_run(emulator, run, pictures, tmp_path):
     broken.write_bytes(b"no picture")
     said = run("--images", broken.parent / "*.png", rate="50").out.splitlines()
     assert said[0].startswith("6 images: 5 analyzed, 1 dead letters")
-    assert said[1] == "dead letters: 1 invalid_image"
+    assert said[1] == "dead letters: 1 invalid_image (docs/troubleshooting.md#single-images)"
     assert re.fullmatch(r"time: \d.*; [\d.]+ calls a second(, limited by the rate .*)?", said[2])
-    assert said[3] == "cost: about 0.01 USD for 5 transactions (indicative prices)"
+    assert said[3] == "cost: less than 0.01 USD for 5 transactions (indicative prices)"
     assert said[4].startswith("tables: ")
