@@ -6,11 +6,10 @@ import io
 import subprocess
 import sys
 
-import pyarrow as pa
 import pytest
 
-from image_analysis_beam.pipeline.show import _lines
 from image_analysis_beam.pipeline.terminal import out, printable, say
+from image_analysis_beam.pipeline.views.text import table_text
 
 
 @pytest.mark.parametrize(
@@ -27,12 +26,15 @@ def test_what_does_not_print_is_escaped(text, shown):
 
 
 def test_show_keeps_its_columns_whatever_the_tables_hold():
-    texts, words = ["one\nline", "tab\there"], [["a", "b"], []]
-    table = pa.table({"image_uri": ["a.png", "b\x1b[2J.png"], "text": texts, "words": words})
-    assert [line.rstrip() for line in _lines(table)] == [
-        "  image_uri     text      words",
-        "  a.png         one line  a, b",
-        "  b\\x1b[2J.png  tab here",
+    names, rows = (
+        ["image_uri", "text", "words"],
+        [("a.png", "one\nline", ["a", "b"]), ("b\x1b[2J.png", "tab\there", [])],
+    )
+    (text,) = table_text(names, [rows])
+    assert [line.rstrip() for line in text.splitlines()] == [
+        "image_uri     text      words",
+        "a.png         one line  a, b",
+        "b\\x1b[2J.png  tab here",
     ]
 
 
