@@ -74,16 +74,14 @@ def opened(
 
 def write(folder: Folder, path: str) -> None:
     """Makes a database file with all views, over the files where they are; of a store, with copies of their rows."""
-    with duckdb.connect(path) as connection:
-        if scheme_of(folder.layout.output) is None:
+    if scheme_of(folder.layout.output) is None:
+        with duckdb.connect(path) as connection:
             create(connection, folder, _all())
-            return
-        with opened(folder) as views:
-            for name in VIEWS:
-                rows = views.execute(f"FROM {name}").arrow()
-                connection.register("rows_of_view", rows)
-                connection.execute(f"CREATE TABLE {name} AS FROM rows_of_view")
-                connection.unregister("rows_of_view")
+        return
+    with opened(folder) as connection:
+        connection.execute("ATTACH '{}' AS written".format(path.replace("'", "''")))
+        for name in VIEWS:
+            connection.execute(f"CREATE TABLE written.main.{name} AS FROM {name}")
 
 
 def create(

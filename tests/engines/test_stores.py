@@ -6,6 +6,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import duckdb
 import pytest
 from PIL import Image
 
@@ -69,10 +70,18 @@ def test_a_job_is_there_and_never_paid_twice(root, pictures, tmp_path, service: 
     monkeypatch.setenv("VISION_KEY", "engines-key")
     assert main(["run", *flags, "--features", "tags,caption"]) == 0
     assert service.stats()["calls"] == 40
-    assert main(["show", output]) == 0
     assert main(["report", output]) == 0
     assert "/report.html" in _names(output)
-    assert "tags" in capsys.readouterr().out
+    capsys.readouterr()
+    assert main(["show", output]) == 0
+    assert "2 runs, the newest last:" in capsys.readouterr().out
+    assert main(["sql", output, "SELECT count(*) AS n FROM tags JOIN images USING (image_id) WHERE ordinal = 0"]) == 0
+    assert capsys.readouterr().out == "n\n40\n"
+    assert main(["show", output, uris[0]]) == 0
+    assert "skipped: answered before" in capsys.readouterr().out
+    assert main(["sql", output, "--write", str(tmp_path / "out.duckdb")]) == 0
+    with duckdb.connect(str(tmp_path / "out.duckdb")) as database:
+        assert database.execute("SELECT DISTINCT place FROM outcomes").fetchall() == [("answered",)]
 
 
 @pytest.mark.parametrize(
