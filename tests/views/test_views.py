@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +107,22 @@ def test_without_beam(history):
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (0, "n\n15\n"), ended.stderr
+
+
+def test_no_documented_query_counts_an_image_twice(views, history, monkeypatch):
+    """Two requests, and one of them asked again: rows are unique, and no number of images is larger than there are."""
+    monkeypatch.chdir(history.pictures[0].parent)
+    (history.pictures[0].parent / "catalog.csv").write_text("sku,uri\n")
+    text = (Path(__file__).parents[2] / "docs" / "queries.md").read_text()
+    queries = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    assert len(queries) >= 10
+    for query in queries:
+        result = views.execute(query)
+        names, found = [name for name, *_ in result.description], result.fetchall()
+        assert len(found) == len(set(map(repr, found))), query
+        for row in found:
+            assert dict(zip(names, row, strict=True)).get("images", 0) <= len(history.pictures), query
+    top = next(query for query in queries if query.startswith("SELECT name, count(*) AS images"))
+    of_each = "SELECT count(DISTINCT image_id) FROM tags WHERE name = ?"
+    for name, images, _ in rows(views, top):
+        assert views.execute(of_each, [name]).fetchall() == [(images,)]
