@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from ..transforms.account_run import AddCounts
 from ..transforms.cost import cost_of
 from ..transforms.endpoint.signatures import has_expired
 from ..transforms.endpoint.uri import ImageRef
+from ..transforms.lists.references import escaped
 from ..transforms.plan_work import PlanWork
 from ..transforms.prices import Prices, money
 from .flags import parse
 from .job import JobConfig, configure
+from .mistakes import COUNTS, EXAMPLES, FOUND, KINDS, Look, Mistake
 from .terminal import out
 
 AN_HOUR = 3600  # seconds
@@ -31,15 +34,15 @@ def main(argv: list[str]) -> int:
       ConfigurationError: a flag cannot work.
     """
     config = configure(parse(argv, "plan"), calling=False)
-    plan = make_plan(config, _count(config), config.prices)
+    plan = make_plan(config, *_look(config), config.prices)
     out(json.dumps(plan, indent=2) if config.flags.json else "\n".join(plan_lines(plan)))
     return 0
 
 
-def _count(config: JobConfig) -> dict[str, int]:
-    """The counts of `PlanWork` on this machine."""
+def _look(config: JobConfig) -> tuple[dict[str, int], dict[str, list[Mistake]]]:
+    """The counts of `PlanWork` on this machine, and of what is then seen of its images; the first few mistakes."""
     with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "counts.json"
+        result = Path(folder) / "plan.json"
         with beam.Pipeline(runner="FnApiRunner") as pipeline:
             work = (
                 pipeline
@@ -55,37 +58,40 @@ def _count(config: JobConfig) -> dict[str, int]:
                 )
             )
             now, rate = time.time(), config.requests_per_second
-            to_call = (
-                work["to_do"]
-                | "Unexpired" >> beam.Filter(lambda image: not has_expired(image.uri, now))
-                | "ToCall" >> beam.combiners.Count.Globally()
+            seen = work["to_do"] | "Look" >> beam.ParDo(Look(config.request, now)).with_outputs(
+                FOUND, COUNTS, main="to_call"
             )
+            to_call = seen.to_call | "ToCall" >> beam.combiners.Count.Globally()
             numbers = (
                 work["counts"],
-                work["to_do"]
-                | "CountToDo"
+                seen[COUNTS],
+                seen.to_call
+                | "CountToCall"
                 >> beam.Map(_count_image, AsSingleton(to_call), config.request.billed_features, rate, now),
                 work["deferred"] | "CountOver" >> beam.Map(lambda _: {"over_budget": 1}),
             )
             total = numbers | beam.Flatten() | "Sum" >> beam.CombineGlobally(AddCounts())
-            total | "Keep" >> beam.Map(lambda counts: result.write_text(json.dumps(counts)))
-        counts: dict[str, int] = json.loads(result.read_text())
-    return counts
+            kept = seen[FOUND] | "FirstOfEach" >> beam.combiners.Top.SmallestPerKey(EXAMPLES) | beam.combiners.ToDict()
+            total | "Keep" >> beam.Map(
+                lambda counts, first: result.write_text(json.dumps([counts, first])), AsSingleton(kept)
+            )
+        counts, first = json.loads(result.read_text())
+    return counts, {kind: [Mistake(*each) for each in some] for kind, some in first.items()}
 
 
 def _count_image(
     image: ImageRef, to_call: int, features: tuple[str, ...], rate: float | None, now: float
 ) -> dict[str, int]:
-    """`expired` will not be called; `expiring` may be, if its turn comes in time. `asked.*`: for which features."""
-    if has_expired(image.uri, now):
-        return {"expired": 1}
+    """`expiring` may be called, if its turn comes in time. `asked.*`: for which features."""
     run_time = to_call / rate if rate else AN_HOUR
     asked = image.asks.split(",") if image.asks else features
     expiring = int(has_expired(image.uri, now + run_time))
     return {"to_call": 1, "expiring": expiring, **{f"asked.{name}": 1 for name in asked}}
 
 
-def make_plan(config: JobConfig, counts: dict[str, int], prices: Prices) -> dict[str, Any]:
+def make_plan(
+    config: JobConfig, counts: dict[str, int], mistakes: dict[str, list[Mistake]], prices: Prices
+) -> dict[str, Any]:
     """The plan as data; seconds are None where no rate is given."""
     to_call, rate = counts.get("to_call", 0), config.requests_per_second
     worst = 1 + config.settings.ambiguous_retries
@@ -95,7 +101,13 @@ def make_plan(config: JobConfig, counts: dict[str, int], prices: Prices) -> dict
         "input": counts.get("input", 0),
         "to_call": to_call,
         "why": _named(counts, "to_do."),
-        "expired": counts.get("expired", 0),
+        "expired": counts.get("mistakes.expired", 0),
+        "mistakes": {
+            kind: {"number": number, "first": [each.told for each in mistakes.get(kind, ())]}
+            for kind in KINDS
+            if (number := counts.get(f"mistakes.{kind}"))
+        },
+        "local_files": {"number": counts.get("local", 0), "looked_at": counts.get("looked_at", 0)},
         "expiring": counts.get("expiring", 0),
         "over_budget": counts.get("over_budget", 0),
         "budget": {"max_calls": config.flags.max_calls, "max_cost": config.flags.max_cost},
@@ -116,6 +128,7 @@ def make_plan(config: JobConfig, counts: dict[str, int], prices: Prices) -> dict
         },
         "requests_per_second": rate,
         "seconds": round(to_call / rate, 1) if rate else None,
+        "max_seconds": config.limits.seconds,
         "worker_processes": config.processes,
         "requests_per_second_per_process": config.process_share,
     }
@@ -124,13 +137,11 @@ def make_plan(config: JobConfig, counts: dict[str, int], prices: Prices) -> dict
 def plan_lines(plan: dict[str, Any]) -> list[str]:
     """The plan as text."""
     over = ", ".join(f"--{name} {limit:g}" for name, limit in plan["budget"].items() if limit is not None)
-    cost, is_all_called = plan["cost"], not (plan["over_budget"] or plan["expired"])
+    cost, is_all_called = plan["cost"], not (plan["over_budget"] or plan["mistakes"])
     lines = [
         f"{plan['input']} images in the input",
         f"  {plan['to_call']} would be called{_reasons(plan['why']) if is_all_called else ''}",
-        f"  {plan['expired']} would fail: their signed URLs have expired; list them again with fresh signatures"
-        if plan["expired"]
-        else "",
+        *_mistakes(plan),
         f"  {plan['over_budget']} would be deferred: over {over}" if plan["over_budget"] else "",
         f"  {sum(plan['skipped'].values())} would be skipped{_reasons(plan['skipped'])}",
         f"  {plan['duplicates']} are duplicates",
@@ -150,11 +161,26 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
         f"at most {money(cost['worst_case'])} "
         "if every call has to be made again because its answer was lost",
         _time(plan),
+        _within_time(plan),
         f"{plan['expiring']} signed URLs expire within {'that time' if plan['seconds'] else 'an hour'}"
         if plan["expiring"]
         else "",
     ]
     return [line for line in lines if line]
+
+
+def _mistakes(plan: dict[str, Any]) -> Iterator[str]:
+    """What would fail without a call, each kind with the first few."""
+    for kind, found in plan["mistakes"].items():
+        yield f"  {found['number']} would fail: {KINDS[kind]}"
+        for each in found["first"]:
+            why = f" ({each['why']})" if each["why"] else ""
+            yield f"    {escaped(each['place'])}{escaped(each['image'])}{escaped(why)}"
+        if (more := found["number"] - len(found["first"])) > 0:
+            yield f"    and {more} more"
+    local = plan["local_files"]
+    if local["looked_at"] < local["number"]:
+        yield f"  only a sample of the local files was looked at: {local['looked_at']} of {local['number']}"
 
 
 def _time(plan: dict[str, Any]) -> str:
@@ -165,6 +191,13 @@ def _time(plan: dict[str, Any]) -> str:
         f"{plan['seconds']:.0f} s at {plan['requests_per_second']:g} calls a second, "
         f"{share:g} for each of {processes} worker processes"
     )
+
+
+def _within_time(plan: dict[str, Any]) -> str:
+    limit, rate = plan["max_seconds"], plan["requests_per_second"]
+    if not limit or not rate or plan["seconds"] <= limit:
+        return ""
+    return f"  --max_time: about {int(limit * rate)} are called in {limit:.0f} s, and the rest would be deferred"
 
 
 def _by_feature(numbers: dict[str, int]) -> str:

@@ -1,9 +1,13 @@
 """`plan` says what `run` then does, and calls nothing."""
 
 import json
+import os
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from PIL import Image
+
+from image_analysis_beam.pipeline import mistakes as mistakes_of_plan
 
 
 @pytest.fixture
@@ -108,3 +112,69 @@ def test_bad_prices_are_refused(run, halfway, tmp_path, text, words):
     refused = run(*halfway, "--prices", tmp_path / "prices.json", command="plan")
     assert refused.code == 2
     assert words in refused.err
+
+
+@pytest.fixture
+def mistaken(pictures, tmp_path):
+    """A list in which every kind of mistake stands, some often; by kind, what is named first."""
+    good = pictures(4)
+    small, files = pictures(1, width=20)[0], {}
+    for name, content in {"empty": b"", "text": b"no image", "large": b"\x89PNG", "cut.jpg": b"\xff\xd8\xff"}.items():
+        files[name] = tmp_path / name
+        files[name].write_bytes(content)
+    os.truncate(files["large"], 20 * 1024 * 1024 + 1)
+    wide = tmp_path / "wide.jpg"
+    Image.new("L", (60, 60)).save(wide, exif=b"Exif\0\0" + bytes(60_000))
+    missing = [str(tmp_path / f"missing{number}.png") for number in range(8)]
+    lines = [
+        *map(str, good),
+        *missing,
+        *(str(files[name]) for name in ("empty", "text", "large", "cut.jpg")),
+        *(str(small), str(tmp_path), str(wide), "ftp://h/a.png", "https://", *signed(-5, 1), "https://h/a.jpg"),
+    ]
+    path = tmp_path / "list.csv"
+    path.write_text("sku,uri\n" + "".join(f"s{number},{line}\n" for number, line in enumerate(lines)) + "s99,\n")
+    return path, lines
+
+
+def test_what_looking_tells_is_told_by_name_and_place(emulator, run, mistaken, tmp_path):
+    path, lines = mistaken
+    planned = plan(run, "--input", path, features="tags")
+    mistakes = planned["mistakes"]
+    assert {kind: found["number"] for kind, found in mistakes.items()} == {
+        "expired": 1,
+        "no_uri": 3,
+        "missing": 8,
+        "unreadable": 1,
+        "empty": 1,
+        "too_large": 1,
+        "no_image": 2,
+        "wrong_sides": 1,
+    }
+    assert [(each["list"], each["position"], each["image"]) for each in mistakes["missing"]["first"]] == [
+        (str(path), 6 + number, lines[4 + number]) for number in range(5)
+    ]
+    assert [each["position"] for each in mistakes["no_uri"]["first"]] == [21, 22, 25]
+    assert planned["to_call"] == planned["transactions"] == 4 + 1 + 1, "good ones, a large header, and an URL"
+    assert planned["expired"] == 1
+    assert planned["local_files"] == {"number": 19, "looked_at": 19}
+    told = run("--input", path, command="plan").out
+    assert f"  8 would fail: there is no such file\n    {path}, line 6: {lines[4]}\n" in told
+    assert "    and 3 more\n" in told
+    assert f"{path}, line 18: {lines[16]} (the image is 20x50 pixels" in told
+    assert "sig=" not in told
+    assert emulator.stats()["calls"] == 0
+    assert not (tmp_path / "out").exists()
+    finished = run("--input", path, "--max_attempts", "1")
+    assert finished.manifest["dead_letters"]["invalid_uri"] == 3
+    assert emulator.stats()["calls"] <= planned["to_call"]
+
+
+def test_of_very_many_files_a_sample_is_looked_at(run, pictures, monkeypatch):
+    monkeypatch.setattr(mistakes_of_plan, "MOST_FILES", 7)
+    folder = pictures(20)[0].parent
+    flags = ("--images", folder / "*.png", "--requests_per_second", "2")
+    assert plan(run, *flags)["local_files"] == {"number": 20, "looked_at": 7}
+    told = run(*flags, "--max_time", "5s", command="plan").out
+    assert "only a sample of the local files was looked at: 7 of 20" in told
+    assert "--max_time: about 10 are called in 5 s, and the rest would be deferred" in told

@@ -89,7 +89,7 @@ def is_sent_as_url(image: ImageRef) -> bool:
             raise InvalidUri(image.fault)
         return check(image.uri) in HTTP_SCHEMES
     except InvalidUri as error:
-        raise PayloadFault("invalid_uri", f"{_place(image)}{error}") from None
+        raise PayloadFault("invalid_uri", f"{place_of(image)}{error}") from None
 
 
 def url_payload(image: ImageRef, clock: Callable[[], float] = time.time) -> Payload:
@@ -140,9 +140,18 @@ def check_image(data: bytes, max_bytes: int) -> None:
         raise PayloadFault("invalid_image", "the image has 0 bytes")
     if len(data) > max_bytes:
         raise PayloadFault("invalid_image", f"the image is larger than {max_bytes} bytes")
-    sides = _sides(data)
+    sides = sides_of(data)
     if sides is None:
         raise PayloadFault("invalid_image", f"not an image of a supported format ({', '.join(FORMATS)})")
+    check_sides(sides)
+
+
+def check_sides(sides: tuple[int, int]) -> None:
+    """Width and height.
+
+    Raises:
+      PayloadFault: the service would refuse them.
+    """
     if min(sides) < MIN_SIDE or max(sides) > MAX_SIDE:
         width, height = sides
         raise PayloadFault(
@@ -151,15 +160,26 @@ def check_image(data: bytes, max_bytes: int) -> None:
         )
 
 
-def _sides(data: bytes) -> tuple[int, int] | None:
+def begins_like_an_image(data: bytes) -> bool:
+    """Whether one of Pillow's readers knows the first bytes."""
+    _load_readers()
+    accepts = (Image.OPEN[name][1] for name in FORMATS)
+    return any(accept is None or accept(data[:16]) is True for accept in accepts)
+
+
+def _load_readers() -> None:
+    Image.preinit()
+    if not all(name in Image.OPEN for name in FORMATS):
+        Image.init()
+
+
+def sides_of(data: bytes) -> tuple[int, int] | None:
     """Width and height by the first of Pillow's readers that knows the header.
 
     Not `Image.open`: its guard against decompression bombs refuses sizes that the service accepts, and nothing is
     decompressed here.
     """
-    Image.preinit()
-    if not all(name in Image.OPEN for name in FORMATS):
-        Image.init()
+    _load_readers()
     for name in FORMATS:
         factory, accept = Image.OPEN[name]
         try:
@@ -171,7 +191,8 @@ def _sides(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _place(image: ImageRef) -> str:
+def place_of(image: ImageRef) -> str:
+    """Where an image is listed, as the beginning of a message; empty where that is not known."""
     unit = "row" if image.listed_in.lower().endswith(".parquet") else "line"
     position = f", {unit} {image.position}" if image.position else ""
     return f"{image.listed_in}{position}: " if image.listed_in else ""
