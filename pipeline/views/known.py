@@ -19,6 +19,7 @@ from ..manifests import Manifest
 WHAT_TO_DO = {
     "outage": "run the same command again when the service is well",
     "throttled": "run the same command again, with a lower --requests_per_second",
+    "too_many_dead_letters": "correct the list, then run the same command again, or with a higher --max_dead_letters",
 }
 _AGAIN = "run the same command again to go on"
 _UTC = pa.timestamp("us", tz="UTC")

@@ -53,7 +53,7 @@ def planned(run, flags, features):
     return json.loads(run(*flags, "--json", command="plan", features=features).out)
 
 
-def test_all_say_the_same(emulator, run, flags, tmp_path):
+def test_all_say_the_same(emulator, run, flags, tmp_path, capsys):
     output, features, started = tmp_path / "out", "caption,tags", datetime.now(timezone.utc).date()
     before = planned(run, flags, features)
     assert before["to_call"] == BILLED, "two files are seen to be wrong"
@@ -82,6 +82,10 @@ def test_all_say_the_same(emulator, run, flags, tmp_path):
     assert planned_more["cost"]["amount"] == more.manifest["cost"]["amount"] == answered * 0.35e-3
 
     check_readers(output, [taking_over, more], started)
+    capsys.readouterr()
+    assert main(["sql", str(output), "SELECT sum(amount)::DECIMAL(18, 9)::VARCHAR AS spent FROM cost", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert Decimal(row["spent"]) == sum(Decimal(str(each.manifest["cost"]["amount"])) for each in (taking_over, more))
 
 
 def check_readers(output, runs, started):
