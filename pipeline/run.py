@@ -32,7 +32,7 @@ from .paths import can_be_used
 from .progress import shown
 from .report import report_line
 from .stopping import SIGNALS, Phase
-from .summary import WHAT_TO_DO, closed_lines, incomplete_lines, print_end
+from .summary import WHAT_TO_DO, closed_lines, incomplete_lines, print_end, too_many
 from .temporary import live_folder, remove_folder
 from .terminal import say, silence
 from .troubleshooting import EXIT_CODES, INTERRUPTED, STORAGE, with_link
@@ -182,15 +182,15 @@ def _say_start(config: JobConfig, started: Started) -> None:
 
 
 def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
-    code = 0 if manifest["complete"] else INCOMPLETE
+    too_many_dead = too_many(manifest, config.limits.dead_letters)
+    code = 0 if manifest["complete"] and not too_many_dead else INCOMPLETE
     with SIGNALS.phase(Phase(end=partial(_end_without_report, code))):
         report = report_line(config.output, manifest["run_id"], config.flags.prices)
     print_end(config.output, manifest, report)
     for line in closed_lines(manifest, len(config.resources)):
         say(line)
-    if not manifest["complete"]:
-        for line in incomplete_lines(config.output, manifest):
-            say(line)
+    for line in too_many_dead if manifest["complete"] else incomplete_lines(config.output, manifest):
+        say(line)
     return code
 
 

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from ..transforms.endpoint.faults import FAULTS, UNSETTLED
+from ..transforms.endpoint.guard import TOO_MANY_DEAD_LETTERS
+from ..transforms.endpoint.limits import DeadLetterLimit
 from ..transforms.files import storage
 from ..transforms.prices import money
 from .report.accounts import cost
@@ -20,7 +22,7 @@ WHAT_TO_DO = {
     UNSETTLED: "run the same command again: it tells whether the images or the service are at fault",
     "throttled": "run the same command again, with a lower --requests_per_second",
     "over_budget": "run the same command again to go on",
-    "too_many_dead_letters": "look at the dead letters and correct the list; the same command again, or with a higher "
+    TOO_MANY_DEAD_LETTERS: "look at the dead letters and correct the list; the same command again, or with a higher "
     "--max_dead_letters, goes on",
     "interrupted": "run the same command again to go on",
 }
@@ -43,7 +45,11 @@ def print_end(output: str, manifest: dict[str, Any], *more: str) -> None:
     """What happened, and where the tables are; if it can be printed."""
     where = f"tables: {output}/<table>/run={manifest['run_id']}/*.parquet"
     try:
-        out("\n".join([*nothing_new(manifest), summary(manifest), *details(manifest), where, *more]))
+        out(
+            "\n".join(
+                [*nothing_new(manifest), *nothing_good(manifest), summary(manifest), *details(manifest), where, *more]
+            )
+        )
     except NotPrinted as error:
         say(f"{error}; the tables are there")
 
@@ -54,6 +60,23 @@ def nothing_new(manifest: dict[str, Any]) -> list[str]:
     if not answered or answered + accounts["duplicates"] != accounts["input"]:
         return []
     return [f"nothing new, all {answered} are answered"]
+
+
+def nothing_good(manifest: dict[str, Any]) -> list[str]:
+    """A line where every image that was called, or could not be, is a dead letter."""
+    accounts = manifest["conservation"]
+    if not accounts["dead_letters"] or accounts["dead_letters"] + accounts["duplicates"] != accounts["input"]:
+        return []
+    return [f"no image was answered: all {accounts['dead_letters']} are dead letters"]
+
+
+def too_many(manifest: dict[str, Any], limit: DeadLetterLimit | None) -> list[str]:
+    """A line where the dead letters are more than the limit allows of all that were settled, though none is left."""
+    dead, answered = (manifest["conservation"][name] for name in ("dead_letters", "analyzed"))
+    if not manifest["complete"] or limit is None or not limit.is_passed(dead, dead + answered, of_all=True):
+        return []
+    line = f"too_many_dead_letters: {dead} of {dead + answered}, with --max_dead_letters {limit.text}"
+    return [with_link(f"{line}; {WHAT_TO_DO[TOO_MANY_DEAD_LETTERS]}", entry_of_deferred(TOO_MANY_DEAD_LETTERS))]
 
 
 def summary(manifest: dict[str, Any]) -> str:

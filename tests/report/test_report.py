@@ -201,6 +201,8 @@ def test_hostile_uris_are_text(emulator, run, listed, tmp_path):
     assert len(page.all("script")) == 1
     assert not page.all("img")
     assert all(name in page.text for name in names[:3])
+    assert "complete, with 4 dead letters" in page.text
+    assert "no image was answered: all 4 are dead letters\n4 images: " in finished.out
 
 
 def test_a_large_run_is_sampled_for_variety_and_bounded_in_size(emulator, run, tmp_path):

@@ -22,11 +22,11 @@ class DeadLetterLimit(NamedTuple):
     number: int | None
     percent: Decimal | None
 
-    def is_passed(self, dead: int, settled: int) -> bool:
-        """Whether there are more."""
+    def is_passed(self, dead: int, settled: int, of_all: bool = False) -> bool:
+        """Whether there are more, so far, or `of_all` images that are settled in the end."""
         if self.percent is None:
             return dead > (self.number or 0)
-        return settled >= LEAST_SAMPLE and 100 * dead > self.percent * settled
+        return (of_all or settled >= LEAST_SAMPLE) and 100 * dead > self.percent * settled
 
 
 class Limits(NamedTuple):
