@@ -77,8 +77,8 @@ def _newest(folder: Folder, manifest: Manifest) -> Iterator[str]:
         if manifest[numbers]:
             yield f"{reason}: {', '.join(f'{number} {name}' for name, number in manifest[numbers].items())}"
     for name, entry in manifest["tables"].items():
-        where = f" in {folder.layout.partition(name, manifest['run_id'])}" if entry["files"] else ""
-        yield f"{name}: {entry['rows']} rows{where}"
+        if entry["rows"]:
+            yield f"{name}: {entry['rows']} rows in {folder.layout.partition(name, manifest['run_id'])}"
     yield ""
     yield "show OUT failures, show OUT tags, …: some rows. show OUT URI: what is known of an image."
 
