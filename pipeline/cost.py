@@ -42,6 +42,11 @@ class Spent(NamedTuple):
             total[feature] += number
         return dict(total)
 
+    @property
+    def amount(self) -> Decimal:
+        """Of all of them."""
+        return self.prices.cost(self.transactions).quantize(_DIGITS)
+
 
 def spent(manifest: Manifest) -> Spent | None:
     """What a run cost by its manifest; None where that does not say it, nor what was asked."""
@@ -64,8 +69,13 @@ def cost_table(manifests: Iterable[Manifest]) -> pa.Table:
             for (day, feature), number in of_run.by_day.items():
                 amount = of_run.prices.cost({feature: number}).quantize(_DIGITS)
                 rows.append((manifest["run_id"], day, feature, number, amount, of_run.prices.currency))
-    columns = zip(*rows, strict=True) if rows else [[]] * len(COST)
-    return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, COST, strict=True)], schema=COST)
+    return table_of(COST, rows)
+
+
+def table_of(schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
+    """Tuples, whose values are in the order of the schema, as a table."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
 
 def asked(manifest: Manifest) -> AnalyzeRequest | None:

@@ -7,24 +7,20 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ..transforms.endpoint.faults import FAULTS, UNSETTLED
+from ..transforms.endpoint.faults import UNSETTLED
 from ..transforms.endpoint.guard import TOO_MANY_DEAD_LETTERS
 from ..transforms.endpoint.limits import DeadLetterLimit
 from ..transforms.files import storage
 from ..transforms.prices import money
+from . import troubleshooting
 from .report.accounts import cost
 from .report.wording import seconds
 from .terminal import NotPrinted, out, say
 from .troubleshooting import SINGLE_IMAGES, entry_of_deferred, with_link
 
-WHAT_TO_DO = {
-    "outage": "run the same command again when the service is well",
+WHAT_TO_DO = troubleshooting.WHAT_TO_DO | {
     UNSETTLED: "run the same command again: it tells whether the images or the service are at fault",
-    "throttled": "run the same command again, with a lower --requests_per_second",
-    "over_budget": "run the same command again to go on",
-    TOO_MANY_DEAD_LETTERS: "look at the dead letters and correct the list; the same command again, or with a higher "
-    "--max_dead_letters, goes on",
-    "interrupted": "run the same command again to go on",
+    "throttled": troubleshooting.SLOWER,
 }
 _WHY_SKIPPED = {
     "answered": "answered before",
@@ -154,7 +150,7 @@ def incomplete_lines(output: str, manifest: dict[str, Any]) -> list[str]:
             told.setdefault(reason, " ".join(detail.split()))
     lines = []
     for reason, number in manifest["deferred"].items():
-        fix = WHAT_TO_DO.get(reason) or (FAULTS[reason].fix if reason in FAULTS else "run the same command again")
+        fix = WHAT_TO_DO.get(reason) or troubleshooting.advice(reason)
         line = f"incomplete: {number} images deferred, {reason}: {told.get(reason, '')}; {fix}"
         lines.append(with_link(line, entry_of_deferred(reason)))
     return lines

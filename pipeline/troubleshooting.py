@@ -13,6 +13,16 @@ INTERRUPTED, STORAGE, CLOCK, OTHER = "interrupted", "storage", "clock", "a-setti
 EXIT_CODES = {code: f"exit-code-{code}" for code in (0, 2, 3, 4, 5)}
 # Why images are deferred, besides the systemic faults.
 REASONS = ("outage", UNSETTLED, "throttled", OVER_BUDGET, TOO_MANY_DEAD_LETTERS, INTERRUPTED, "rate_limiter")
+GO_ON = "run the same command again to go on"
+SLOWER = "run the same command again, with a lower --requests_per_second"
+# What a person can do where the table of faults does not say it.
+WHAT_TO_DO = {
+    "outage": "run the same command again when the service is well",
+    OVER_BUDGET: GO_ON,
+    TOO_MANY_DEAD_LETTERS: "look at the dead letters and correct the list; the same command again, or with a higher "
+    "--max_dead_letters, goes on",
+    INTERRUPTED: GO_ON,
+}
 # Configuration errors by how their message begins; the first that fits.
 _FAMILIES = {
     "a-store-cannot-be-used": r".*(takes a package that is not installed|credentials|it begins with one of|"
@@ -34,6 +44,11 @@ _FAMILIES = {
 def with_link(message: str, entry: str) -> str:
     """The message, with where to read on."""
     return f"{message} ({PAGE}#{entry})"
+
+
+def advice(name: str) -> str:
+    """What a person can do about a fault class or a reason for deferring."""
+    return WHAT_TO_DO.get(name) or (FAULTS[name].fix if name in FAULTS else "run the same command again")
 
 
 def entry_of_configuration(message: str) -> str:

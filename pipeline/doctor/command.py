@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
@@ -72,26 +73,25 @@ def examine(options: PipelineOptions) -> Iterator[Finding]:
     flags = options.view_as(ImageAnalysisOptions)
     FileSystems.set_options(options)
     made: dict[str, Any] = {}
-    bad = 0
-    for finding in _settings(flags, options, made):
-        bad += not finding.is_good
+    is_all_good = True
+    for finding in chain(
+        _settings(flags, options, made),
+        places(flags, patterns(flags.input), patterns(flags.images), options),
+        _endpoints(flags, options, made),
+        _services(made),
+    ):
+        is_all_good = is_all_good and finding.is_good
         yield finding
-    for finding in places(flags, patterns(flags.input), patterns(flags.images), options):
-        bad += not finding.is_good
-        yield finding
-    for finding in _endpoints(flags, options, made):
-        bad += not finding.is_good
-        yield finding
-    request, settings = made.get("request"), made.get("settings")
-    if request is None or settings is None:
-        return
-    for resource in made.get("resources", ()):
-        for finding in knock_at(resource, request, settings):
-            bad += not finding.is_good
-            yield finding
-    if flags.call and not bad:
+    if flags.call and is_all_good:
         for resource in made["resources"]:
-            yield from call_each(resource, request, settings)
+            yield from call_each(resource, made["request"], made["settings"])
+
+
+def _services(made: dict[str, Any]) -> Iterator[Finding]:
+    """Of what the checks before have `made`: a question to each resource."""
+    if "request" in made and "settings" in made:
+        for resource in made.get("resources", ()):
+            yield from knock_at(resource, made["request"], made["settings"])
 
 
 def _settings(flags: ImageAnalysisOptions, options: PipelineOptions, made: dict[str, Any]) -> Iterator[Finding]:

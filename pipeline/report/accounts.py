@@ -7,23 +7,17 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ...transforms.endpoint.faults import FAULTS, OUTAGE_FAULTS
+from ...transforms.endpoint.faults import OUTAGE_FAULTS
 from ...transforms.prices import INDICATIVE, Prices
 from ..cost import asked, spent
 from ..manifests import Manifest
+from ..troubleshooting import advice
 from .reading import Folder, batches
 from .wording import readable
 
 OUTCOMES = ("analyzed", "dead_letters", "deferred", "skipped", "duplicates")
 EXAMPLES = 5
 _OUTAGE_REASON = "outage"
-_AGAIN = {
-    _OUTAGE_REASON: "run the same command again when the service is well",
-    "over_budget": "run the same command again to go on",
-    "too_many_dead_letters": "look at the dead letters and correct the list; the same command again, or with a higher "
-    "--max_dead_letters, goes on",
-    "interrupted": "run the same command again to go on",
-}
 
 
 class Step(NamedTuple):
@@ -171,8 +165,3 @@ def _example(uri: str | None, message: str | None, facts: Iterable[str | None]) 
 def _groups(numbers: dict[str, int], examples: dict[str, list[Example]]) -> list[Group]:
     largest_first = sorted(numbers, key=lambda name: (-numbers[name], name))
     return [Group(name, numbers[name], advice(name), examples[name]) for name in largest_first]
-
-
-def advice(name: str) -> str:
-    """What a person can do about a fault class or a reason for deferring."""
-    return _AGAIN.get(name) or (FAULTS[name].fix if name in FAULTS else "run the same command again")

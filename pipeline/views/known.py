@@ -8,20 +8,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from ...transforms.endpoint.faults import FAULTS
+from ...transforms.endpoint.faults import FAULTS, UNSETTLED
 from ...transforms.endpoint.fingerprint import given_answers, wanted_answers
+from ...transforms.endpoint.guard import TOO_MANY_DEAD_LETTERS
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.ledger.layout import Layout
 from ...transforms.ledger.log import earlier_requests
-from ..cost import COST, asked, cost_table, spent
+from ..cost import COST, asked, cost_table, spent, table_of
 from ..manifests import Manifest
+from ..troubleshooting import GO_ON, SLOWER, WHAT_TO_DO
 
-WHAT_TO_DO = {
-    "outage": "run the same command again when the service is well",
-    "throttled": "run the same command again, with a lower --requests_per_second",
-    "too_many_dead_letters": "correct the list, then run the same command again, or with a higher --max_dead_letters",
+# As the view says it; else as the last lines of a run do.
+_SAID = {
+    UNSETTLED: GO_ON,
+    "throttled": SLOWER,
+    TOO_MANY_DEAD_LETTERS: "correct the list, then run the same command again, or with a higher --max_dead_letters",
 }
-_AGAIN = "run the same command again to go on"
 _UTC = pa.timestamp("us", tz="UTC")
 _COUNTS = ("input", "recovered_extra", "analyzed", "dead_letters", "deferred", "skipped", "duplicates")
 
@@ -64,18 +66,17 @@ def known_tables(layout: Layout, manifests: dict[str, Manifest]) -> dict[str, pa
     requests |= {request for manifest in manifests.values() if (request := asked(manifest))}
     runs = list(manifests.values())
     return {
-        "runs": _table(_RUNS, (_run(number, run) for number, run in enumerate(runs, 1))),
-        "lists": _table(_LISTS, _lists(runs)),
-        "asked": _table(_ASKED, sorted({row for request in requests for row in _asked(request)})),
-        "reasons": _table(_REASONS, what_to_do().items()),
+        "runs": table_of(_RUNS, (_run(number, run) for number, run in enumerate(runs, 1))),
+        "lists": table_of(_LISTS, _lists(runs)),
+        "asked": table_of(_ASKED, sorted({row for request in requests for row in _asked(request)})),
+        "reasons": table_of(_REASONS, what_to_do().items()),
         "costs": cost_table(runs),
     }
 
 
 def what_to_do() -> dict[str, str]:
     """What a person can do, by class of dead letter or reason of deferral."""
-    again = dict.fromkeys(("over_budget", "interrupted", "unsettled"), _AGAIN)
-    return again | {name: fault.fix for name, fault in FAULTS.items()} | WHAT_TO_DO
+    return {name: fault.fix for name, fault in FAULTS.items()} | WHAT_TO_DO | _SAID
 
 
 def _run(number: int, manifest: Manifest) -> tuple[Any, ...]:
@@ -91,7 +92,7 @@ def _run(number: int, manifest: Manifest) -> tuple[Any, ...]:
         manifest["calls"]["attempts"],
         manifest["calls"]["billed_units"],
         sum(transactions.values()),
-        of_run.prices.cost(transactions).quantize(_digits()) if of_run else None,
+        of_run.amount if of_run else None,
         of_run.prices.currency if of_run else None,
         list(request.features) if request else None,
         (request.model_name or None) if request else None,
@@ -99,12 +100,6 @@ def _run(number: int, manifest: Manifest) -> tuple[Any, ...]:
         manifest["endpoint"] or None,
         manifest["runner"] or None,
     )
-
-
-def _digits() -> Any:
-    from decimal import Decimal
-
-    return Decimal(1).scaleb(-COST.field("amount").type.scale)
 
 
 def _lists(runs: Iterable[Manifest]) -> Iterator[tuple[Any, ...]]:
@@ -126,8 +121,3 @@ def _time(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _table(schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
