@@ -7,6 +7,7 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, CallSettings
+from stand_ins.failing import FailAt
 
 TAGS = AnalyzeRequest(features="tags")
 PROCESSES = ("--direct_running_mode", "multi_processing", "--direct_num_workers", "2")
@@ -133,18 +134,6 @@ def test_the_time_of_a_run_is_a_budget(emulator, run, pictures):
     last = run(*flags, "--max_time", "1h")
     assert (last.code, last.manifest["conservation"]["deferred"]) == (0, 0)
     assert emulator.stats()["calls"] == images
-
-
-class FailAt(beam.DoFn):
-    """Passes some elements on, then fails."""
-
-    def __init__(self, number):
-        self._left = number
-
-    def process(self, element):
-        self._left -= 1
-        if self._left == 0:
-            raise RuntimeError("a bug downstream")
 
 
 def test_a_bundle_that_is_run_again_is_counted_once(emulator, pictures, tmp_path):

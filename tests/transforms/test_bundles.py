@@ -25,6 +25,7 @@ from image_analysis_beam.transforms.endpoint.lane import LANES, Lanes
 from image_analysis_beam.transforms.endpoint.resource import Resource
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
 from image_analysis_beam.transforms.files.storage import open_bytes
+from stand_ins.failing import FailAt
 
 TAGS = AnalyzeRequest(features="tags")
 CALLS_AT_ONCE = 8
@@ -42,18 +43,6 @@ def analyze(emulator, **options):
 
 def threads(name):
     return [thread for thread in threading.enumerate() if thread.name.startswith(name)]
-
-
-class FailAt(beam.DoFn):
-    """Passes some elements on, then fails."""
-
-    def __init__(self, number):
-        self._left = number
-
-    def process(self, element):
-        self._left -= 1
-        if self._left == 0:
-            raise RuntimeError("a bug downstream")
 
 
 def test_the_queued_calls_of_a_bundle_that_dies_are_not_made(emulator, pictures, tmp_path):
