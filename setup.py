@@ -61,6 +61,8 @@ EXTRAS = {
     "emulator-ocr": ["rapidocr>=3.10,<4", "onnxruntime>=1.18"],
     # Microsoft's own client of Entra ID: environment, workload and managed identities.
     "entra": ["azure-identity>=1.17"],
+    # HEIC, for --fit: libheif that decodes only, so that the wheel carries no GPL encoder.
+    "heic": ["pi-heif>=0.22"],
     # Beam reaches s3:// and azfs:// through these: Amazon's and Microsoft's own clients.
     "aws": ["apache-beam[aws]"],
     "azure": ["apache-beam[azure]"],
@@ -68,6 +70,8 @@ EXTRAS = {
 EXTRAS["test"] = [
     *EXTRAS["emulator"],
     *EXTRAS["entra"],  # run against a managed identity on loopback
+    *EXTRAS["heic"],
+    "pillow-heif>=0.22",  # writes the HEIC that the tests read
     "pytest>=8",
     "pytest-xdist>=3.6",  # the tests wait for servers more than they compute: three at a time
     "hypothesis>=6.100",  # property tests for parsing, flattening and accounting

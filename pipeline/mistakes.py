@@ -11,14 +11,8 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
-from ..transforms.endpoint.payload import (
-    PayloadFault,
-    begins_like_an_image,
-    check_sides,
-    is_sent_as_url,
-    place_of,
-    sides_of,
-)
+from ..transforms.endpoint.payload import is_sent_as_url, place_of
+from ..transforms.endpoint.pictures import PayloadFault, begins_like_an_image, check_sides, sides_of
 from ..transforms.endpoint.request import AnalyzeRequest
 from ..transforms.endpoint.signatures import has_expired
 from ..transforms.endpoint.uri import ImageRef, check, local_path

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
-from ...transforms.endpoint.payload import PayloadFault, bytes_payload
+from ...transforms.endpoint.payload import bytes_payload
+from ...transforms.endpoint.pictures import PayloadFault
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.uri import HTTP_SCHEMES, ImageRef, InvalidUri, check
 from ...transforms.files.storage import open_bytes

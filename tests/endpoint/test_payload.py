@@ -6,14 +6,9 @@ import threading
 import pytest
 from PIL import Image
 
-from image_analysis_beam.transforms.endpoint.payload import (
-    ByteBudget,
-    PayloadFault,
-    bytes_payload,
-    check_image,
-    is_sent_as_url,
-    url_payload,
-)
+from image_analysis_beam.transforms.endpoint.byte_budget import ByteBudget
+from image_analysis_beam.transforms.endpoint.payload import bytes_payload, is_sent_as_url, url_payload
+from image_analysis_beam.transforms.endpoint.pictures import PayloadFault, check_image
 from image_analysis_beam.transforms.endpoint.request import AnalyzeRequest
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_analysis_beam.transforms.endpoint.payload import PayloadFault, is_sent_as_url
+from image_analysis_beam.transforms.endpoint.payload import is_sent_as_url
+from image_analysis_beam.transforms.endpoint.pictures import PayloadFault
 from image_analysis_beam.transforms.lists.references import MAX_SHOWN, NoUri, reference, shown
 
 

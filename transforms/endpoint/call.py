@@ -18,7 +18,8 @@ from .guard import Guard
 from .kept_secret import CredentialError, CredentialUnavailable
 from .lane import Lanes, Permit
 from .pacer import FIRST_PAUSE, LONGEST_PAUSE
-from .payload import Payload, PayloadFault, bytes_payload, check_signature, is_sent_as_url, url_payload
+from .payload import Payload, bytes_payload, check_signature, is_sent_as_url, url_payload
+from .pictures import PayloadFault
 from .request import AnalyzeRequest
 from .settings import CallSettings
 from .settle import Attempt, Call, Outcome, Stamp, billed_units, utc_now

@@ -9,9 +9,9 @@ from time import monotonic
 from typing import Protocol
 
 from .admission import Admission
+from .byte_budget import ByteBudget
 from .client import Client
 from .gate import Gate
-from .payload import ByteBudget
 from .request import AnalyzeRequest
 from .resource import Resource
 from .settings import CallSettings

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import BinaryIO
 
-from PIL import Image
-
+from .pictures import PayloadFault, check_image
 from .redaction import redact, scrub
 from .request import AnalyzeRequest
 from .signatures import signature_ends_at
 from .uri import HTTP_SCHEMES, ImageRef, InvalidUri, check, local_path, sendable
 
-MIN_SIDE, MAX_SIDE = 50, 16_000
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "ICO", "TIFF")  # MPO opens as JPEG
 _CHUNK = 256 * 1024
 _READ_ATTEMPTS = 3
 _READ_PAUSE = 0.5
@@ -35,47 +29,6 @@ class Payload:
 
     content_type: str
     body: bytes
-
-
-class PayloadFault(Exception):
-    """The image's own fault, found before any call: `fault` is a class of the decision table."""
-
-    def __init__(self, fault: str, message: str) -> None:
-        super().__init__(message)
-        self.fault = fault
-
-
-class ByteBudget:
-    """Bounds the image bytes held at once: each image reserves its worst case, then what it really has."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held = 0
-        self._freed = threading.Condition()
-
-    @contextmanager
-    def reserve(self, worst_case: int) -> Iterator[Callable[[int], None]]:
-        """Waits for room; yields a function that shrinks the reservation to a known size."""
-        held = min(worst_case, self._limit)
-        with self._freed:
-            self._freed.wait_for(lambda: self._held + held <= self._limit)
-            self._held += held
-
-        def shrink(size: int) -> None:
-            nonlocal held
-            freed = held - min(size, held)
-            held -= freed
-            self._release(freed)
-
-        try:
-            yield shrink
-        finally:
-            self._release(held)
-
-    def _release(self, size: int) -> None:
-        with self._freed:
-            self._held -= size
-            self._freed.notify_all()
 
 
 def is_sent_as_url(image: ImageRef) -> bool:
@@ -128,67 +81,6 @@ def bytes_payload(
     data = _read(local_path(image.uri), open_file, request.max_image_bytes, pause)
     check_image(data, request.max_image_bytes)
     return Payload("application/octet-stream", data)
-
-
-def check_image(data: bytes, max_bytes: int) -> None:
-    """Size, format and sides, from the header alone: nothing is decoded.
-
-    Raises:
-      PayloadFault: the service would refuse the image.
-    """
-    if not data:
-        raise PayloadFault("invalid_image", "the image has 0 bytes")
-    if len(data) > max_bytes:
-        raise PayloadFault("invalid_image", f"the image is larger than {max_bytes} bytes")
-    sides = sides_of(data)
-    if sides is None:
-        raise PayloadFault("invalid_image", f"not an image of a supported format ({', '.join(FORMATS)})")
-    check_sides(sides)
-
-
-def check_sides(sides: tuple[int, int]) -> None:
-    """Width and height.
-
-    Raises:
-      PayloadFault: the service would refuse them.
-    """
-    if min(sides) < MIN_SIDE or max(sides) > MAX_SIDE:
-        width, height = sides
-        raise PayloadFault(
-            "invalid_image",
-            f"the image is {width}x{height} pixels; each side has to be {MIN_SIDE} to {MAX_SIDE}",
-        )
-
-
-def begins_like_an_image(data: bytes) -> bool:
-    """Whether one of Pillow's readers knows the first bytes."""
-    _load_readers()
-    accepts = (Image.OPEN[name][1] for name in FORMATS)
-    return any(accept is None or accept(data[:16]) is True for accept in accepts)
-
-
-def _load_readers() -> None:
-    Image.preinit()
-    if not all(name in Image.OPEN for name in FORMATS):
-        Image.init()
-
-
-def sides_of(data: bytes) -> tuple[int, int] | None:
-    """Width and height by the first of Pillow's readers that knows the header.
-
-    Not `Image.open`: its guard against decompression bombs refuses sizes that the service accepts, and nothing is
-    decompressed here.
-    """
-    _load_readers()
-    for name in FORMATS:
-        factory, accept = Image.OPEN[name]
-        try:
-            if accept is None or accept(data[:16]) is True:
-                with factory(io.BytesIO(data), "") as image:
-                    return image.size
-        except Exception:  # Pillow's readers raise whatever a hostile header makes them stumble over
-            continue
-    return None
 
 
 def place_of(image: ImageRef) -> str:
