@@ -74,6 +74,8 @@ class Service:
     # --- analyze ---
 
     async def _analyze(self, request: web.Request) -> web.StreamResponse:
+        if request.method != "POST":
+            return self._turn_away(request)
         call = self._stats.arrive()
         connection = request.transport
         if connection is not None:
@@ -129,7 +131,7 @@ class Service:
         self._stats.accept(now)
 
     def _check_query(self, request: web.Request) -> Query:
-        if request.path != ANALYZE_PATH or request.method != "POST":
+        if request.path != ANALYZE_PATH:
             raise Refused(errors.NOT_FOUND)
         pairs = list(request.query.items())
         version = parse_version(pairs, self._behaviour.retired)
@@ -178,6 +180,19 @@ class Service:
             await self._wait(call)
         elapsed = round((self._clock() - call.arrived) * 1000)
         headers = refusal_headers(refusal, self._options.region, elapsed)
+        return web.Response(status=refusal.status, reason=refusal.reason, body=refusal.body(), headers=headers)
+
+    def _turn_away(self, request: web.Request) -> web.Response:
+        """A method that the service does not have: the gateway looks at the key, and passes nothing on."""
+        self._stats.other_methods += 1
+        try:
+            self._credentials.check(request.headers)
+        except Refused as refused:
+            return self._gateway_refusal(refused.refusal)
+        return self._gateway_refusal(errors.NOT_FOUND)
+
+    def _gateway_refusal(self, refusal: Refusal) -> web.Response:
+        headers = refusal_headers(refusal, self._options.region, 0)
         return web.Response(status=refusal.status, reason=refusal.reason, body=refusal.body(), headers=headers)
 
     # --- faults ---
@@ -247,8 +262,7 @@ class Service:
         try:
             self._credentials.check_key(request.headers)
         except Refused as refused:
-            headers = refusal_headers(refused.refusal, self._options.region, 0)
-            return web.Response(status=401, reason=refused.refusal.reason, body=refused.refusal.body(), headers=headers)
+            return self._gateway_refusal(refused.refusal)
         return web.Response(text=self._credentials.issue(), content_type="application/jwt", charset="us-ascii")
 
 

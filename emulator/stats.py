@@ -34,6 +34,7 @@ class Stats:
     clock: Callable[[], float]
     since: float = field(init=False)
     calls: int = 0
+    other_methods: int = 0
     billed: int = 0
     in_flight: int = 0
     peak_in_flight: int = 0
@@ -95,6 +96,7 @@ class Stats:
         report: dict[str, Any] = {
             "seconds": round(self.clock() - self.since, 3),
             "calls": self.calls,
+            "other_methods": self.other_methods,
             "by_status": dict(sorted(self.by_outcome.items())),
             "by_fault": dict(sorted(self.by_fault.items())),
             "asked": dict(sorted(self.asked.items())),

@@ -23,6 +23,7 @@ from ..transforms.ledger.start import Started
 from ..transforms.ledger.tidy import remove_traces
 from ..transforms.live_counts import stop_run
 from . import failures, runners
+from .beforehand import check_keys
 from .dataflow import job_of
 from .flags import parse
 from .job import JobConfig, build, configure
@@ -54,6 +55,7 @@ def main(argv: list[str]) -> int:
     run_id, layout = new_run_id(), Layout(config.output)
     pipeline = beam.Pipeline(runners.runner_of(config.options), config.options)
     build(pipeline, config, run_id)
+    check_keys(config.resources, config.request, config.runner)
     with can_be_used(config.output):
         started = own(config.output, run_id, config.runner, config.options, config.flags.take_over, config.request)
     _say_start(config, started)

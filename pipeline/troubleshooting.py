@@ -25,6 +25,7 @@ WHAT_TO_DO = {
 }
 # Configuration errors by how their message begins; the first that fits.
 _FAMILIES = {
+    "unauthorized": r"unauthorized\b",
     "a-store-cannot-be-used": r".*(takes a package that is not installed|credentials|it begins with one of|"
     r"begins with one of|storage account|names no bucket)",
     "the-output-folder": r"(no )?(output|stored)\b",
@@ -64,4 +65,5 @@ def entry_of_deferred(reason: str) -> str:
 def entries() -> list[str]:
     """Every entry that a message may name."""
     others = (name for name in REASONS if name not in FAULTS)
-    return [*FAULTS, *others, STORAGE, CLOCK, *EXIT_CODES.values(), *_FAMILIES, OTHER]
+    families = (name for name in _FAMILIES if name not in FAULTS)
+    return [*FAULTS, *others, STORAGE, CLOCK, *EXIT_CODES.values(), *families, OTHER]

@@ -46,8 +46,8 @@ def test_what_nobody_thought_of_has_an_entry_too():
     assert entry_of_configuration(str(ConfigurationError("tea", "it is cold", "warm it"))) == OTHER
 
 
-def test_links_of_a_run_that_defers(emulator, run, pictures, monkeypatch):
+def test_the_link_of_a_run_that_is_refused(emulator, run, pictures, monkeypatch):
     monkeypatch.setenv("VISION_KEY", "wrong")
     ended = run("--images", pictures(3)[0].parent / "*.png")
-    assert ended.code == 3
+    assert ended.code == 2
     assert ended.err.rstrip().endswith("(docs/troubleshooting.md#unauthorized)")

@@ -62,7 +62,7 @@ def test_a_right_one_is_green_and_nothing_is_called(emulator, places, doctor, tm
     }
     stats = emulator.stats()
     assert (stats["billed"], stats["asked"], stats["distinct_images"]) == (0, {}, 0)
-    assert stats["by_status"] == {"404": 1}
+    assert (stats["calls"], stats["other_methods"]) == (0, 1)
     assert not Path(places["out"]).exists()
 
 

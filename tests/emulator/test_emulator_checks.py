@@ -224,7 +224,19 @@ def test_wrong_path_and_method(caller: Caller, picture: bytes):
     for path in ("/", "/computervision//imageanalysis:analyze", "/vision/v3.2/analyze"):
         response = caller.session.post(caller.emulator.url + path, params=query, data=picture, headers=headers)
         assert (response.status_code, response.json()["error"]["code"]) == (404, "404")
-    assert caller.session.get(caller.emulator.url + PATH, params=query, headers=headers).status_code == 404
+    assert caller.emulator.stats()["calls"] == 3
+
+
+def test_another_method_is_turned_away_at_the_gateway_and_is_no_call(caller: Caller, picture: bytes):
+    outage = {"after_calls": 0, "calls": 9, "kind": "reset"}
+    caller.emulator.set_faults({"limits": [{"calls": 1, "seconds": 60}], "outage": outage})
+    for key, status in ((caller.emulator.key, 404), ("wrong", 401)):
+        for method in ("GET", "PUT", "DELETE"):
+            headers = {"Ocp-Apim-Subscription-Key": key}
+            reply = caller.session.request(method, caller.emulator.url + PATH, data=picture, headers=headers)
+            assert (reply.status_code, reply.json()["error"]["code"]) == (status, str(status))
+    stats = caller.emulator.stats()
+    assert (stats["other_methods"], stats["calls"], stats["per_second"], stats["outage_arrivals"]) == (6, 0, {}, 0)
 
 
 def test_captions_exist_in_gpu_regions_only(picture: bytes):

@@ -112,16 +112,16 @@ def test_a_custom_model_fills_its_tables(emulator, run, pictures):
     assert finished.rows("tags", "count(*)") == [(0,)]
 
 
-def test_a_wrong_key_stops_at_once(emulator, run, pictures, monkeypatch):
+def test_a_wrong_key_is_refused_before_the_output_is_touched(emulator, run, pictures, monkeypatch):
     monkeypatch.setenv("VISION_KEY", "wrong-CANARY")
-    finished = run("--images", pictures(200)[0].parent / "*.png")
-    assert finished.code == 3
-    assert emulator.stats()["calls"] <= 3
-    assert finished.manifest["conservation"]["deferred"] == 200
-    line = next(line for line in finished.err.splitlines() if "deferred" in line)
-    assert "unauthorized" in line
-    assert "check VISION_KEY" in line
-    assert "CANARY" not in finished.err + finished.out
+    finished = run("--images", pictures(3)[0].parent / "*.png")
+    assert (finished.code, finished.out) == (2, "")
+    assert finished.err.startswith(f"image-analysis-beam: unauthorized: {emulator.url} says: Access denied due to ")
+    assert "check VISION_KEY" in finished.err
+    assert "CANARY" not in finished.err
+    assert not finished.output.exists()
+    stats = emulator.stats()
+    assert (stats["calls"], stats["other_methods"]) == (0, 1)
 
 
 def test_two_processes_give_the_same_tables(emulator, run, pictures, tmp_path):

@@ -13,6 +13,7 @@ import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
 
+from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.flags import parse
 from image_analysis_beam.pipeline.job import build, configure
 
@@ -21,11 +22,19 @@ SIGNATURE = "CANARYSIGNATURE"
 
 
 @pytest.fixture
-def secretive(emulator, monkeypatch, listed, pictures):
-    emulator.set_faults(
+def service(monkeypatch):
+    """An emulator whose key must not be seen anywhere, to which the environment points."""
+    with Emulator(key=KEY) as running:
+        monkeypatch.setenv("VISION_ENDPOINT", running.url)
+        monkeypatch.setenv("VISION_KEY", KEY)
+        yield running
+
+
+@pytest.fixture
+def secretive(service, listed, pictures):
+    service.set_faults(
         {"rules": [{"match": {"every": 3}, "fault": "image_format"}, {"match": {"every": 4}, "fault": "reset"}]}
     )
-    monkeypatch.setenv("VISION_KEY", KEY)
     uris = [f"https://user:{SIGNATURE}@127.0.0.1:9/{n}.jpg?sv=1&sig={SIGNATURE}{n}" for n in range(6)]
     return listed([*uris, *pictures(6), f"ftp://h/{SIGNATURE[:0]}a?sig={SIGNATURE}"])
 
@@ -44,10 +53,10 @@ def debug_log():
     root.setLevel(level)
 
 
-def test_no_file_no_log_no_line(emulator, secretive, run, debug_log, monkeypatch):
-    with_key = emulator.key
-    for key, code in ((with_key, 0), (KEY, 3)):
-        monkeypatch.setenv("VISION_KEY", key)
+def test_no_file_no_log_no_line(service, secretive, run, debug_log):
+    for code in (0, 3):
+        if code:
+            service.set_faults({"rules": [{"match": {}, "fault": "unauthorized"}]})
         finished = run("--input", secretive, "--output", secretive.parent / f"out{code}")
         assert finished.code == code
         seen = [finished.out.encode(), finished.err.encode(), debug_log.getvalue().encode()]
@@ -60,8 +69,7 @@ def test_no_file_no_log_no_line(emulator, secretive, run, debug_log, monkeypatch
     assert "POST" in debug_log.getvalue()
 
 
-def test_no_graph(secretive, monkeypatch, tmp_path):
-    monkeypatch.setenv("VISION_KEY", KEY)
+def test_no_graph(secretive, tmp_path):
     config = configure(parse(["--input", str(secretive), "--output", str(tmp_path / "o"), "--features", "tags"]))
     pipeline = beam.Pipeline(options=config.options)
     build(pipeline, config, "20260101T000000Z-0000")
