@@ -13,13 +13,14 @@ from .sql import told
 from .terminal import out
 from .views.database import Folder
 from .views.definitions import VIEWS
-from .views.look import Rows, known_of, some_rows
+from .views.look import Rows, are_emulated, known_of, some_rows
 from .views.text import plain, table_text
 
 ROWS, RUNS = 10, 10
 _WIDTH = 44
 _HIDDEN = {"image_id", "fingerprint", "run_id", "request_id", "body", "id", "spans", "polygon", "stored_id", "line_id"}
 _MOST_COLUMNS = 9
+_EMULATED = "answers are the emulator's, made from the pixels: not the service's"
 _ACCOUNTS = ("input", "analyzed", "dead_letters", "deferred", "skipped", "duplicates")
 
 
@@ -79,6 +80,8 @@ def _newest(folder: Folder, manifest: Manifest) -> Iterator[str]:
     for name, entry in manifest["tables"].items():
         if entry["rows"]:
             yield f"{name}: {entry['rows']} rows in {folder.layout.partition(name, manifest['run_id'])}"
+    if are_emulated(folder):
+        yield _EMULATED
     yield ""
     yield "show OUT failures, show OUT tags, …: some rows. show OUT URI: what is known of an image."
 
@@ -92,6 +95,8 @@ def _show_rows(found: Rows, as_json: bool) -> None:
     rows = [[row[index] for index in shown] for row in found.rows]
     for text in table_text([found.names[index] for index in shown], [rows], _WIDTH):
         out(text)
+    if found.are_emulated:
+        out(f"\n{_EMULATED}")
 
 
 def _show_image(known: dict[str, Any], as_json: bool) -> None:
@@ -122,6 +127,8 @@ def _facts(row: dict[str, Any]) -> Iterator[str]:
         yield f"{row['attempts']} attempts"
     if row.get("latency_ms") is not None:
         yield f"{row['latency_ms']:.0f} ms"
+    if row.get("model_version"):
+        yield f"model {row['model_version']}"
     if row.get("request_id"):
         yield f"request {row['request_id']}"
     if row.get("message"):

@@ -59,7 +59,8 @@ def _images(pattern: str, options: PipelineOptions) -> str:
     check_store(pattern, "images", options)
     check_found(pattern, image_files(pattern))
     _open_first(image_files(pattern), f"images {pattern!r}")
-    return f"{pattern}: {sum(1 for _ in image_files(pattern)):,} files, of which the first can be read"
+    number = sum(1 for _ in image_files(pattern))
+    return f"{pattern}: {number:,} {'file' if number == 1 else 'files'}, of which the first can be read"
 
 
 def _open_first(images: Iterator[ImageRef], where: str) -> None:

@@ -35,7 +35,7 @@ _ORDERS = {
 
 _CALLS = """
 SELECT run_id, 'answered' AS result, features, analyzed_at AS called_at, attempts, latency_ms, billed_units, request_id,
-    region, NULL AS message
+    region, model_version, NULL AS message
 FROM raw.images
 UNION ALL BY NAME
 SELECT run_id, class AS result, last_attempt_at AS called_at, attempts, billed_units, request_id, region, message
@@ -51,14 +51,16 @@ _READ = """
 SELECT DISTINCT l.run_id FROM known.lists l JOIN raw.inputs i ON i.list = l.list AND i.run_id = l.held_by
 """
 _NEXT = "SELECT place, reason, message, what_to_do, next, features FROM failures"
+_EMULATED = "SELECT count(*) FROM (FROM raw.images LIMIT 1000) WHERE ends_with(model_version, '-emulator')"
 _HELD = "SELECT feature, run_id, analyzed_at FROM answers ORDER BY feature"
 
 
 class Rows(NamedTuple):
-    """What a query found."""
+    """What a query found; whether it is, or stems from, answers of an emulator."""
 
     names: list[str]
     rows: list[tuple[Any, ...]]
+    are_emulated: bool = False
 
     def dicts(self) -> list[dict[str, Any]]:
         return as_dicts(self.names, self.rows)
@@ -68,10 +70,19 @@ def some_rows(folder: Folder, name: str, number: int) -> Rows:
     """A few rows of a view, of the newest run that has any; or of `raw.<table>`."""
     query = f"FROM {name}{_ORDERS.get(name, '')} LIMIT {number}"
     if sampled := _SAMPLED.get(name, ()):
-        found = _asked(folder, query, _sample(folder, sampled, number))
+        ids = _sample(folder, sampled, number)
+        found = _asked(folder, query, ids)
         if found.rows:
-            return found
-    return _asked(folder, query)
+            return found._replace(are_emulated=are_emulated(folder, ids))
+    found = _asked(folder, query)
+    stem_from_answers = bool(found.rows) and "image_id" in found.names
+    return found._replace(are_emulated=stem_from_answers and are_emulated(folder))
+
+
+def are_emulated(folder: Folder, only: list[str] | None = None) -> bool:
+    """Whether an emulator gave any of the first answers in the folder, or of those to `only` these images."""
+    ((number,),) = _asked(folder, _EMULATED, only).rows
+    return bool(number)
 
 
 def known_of(folder: Folder, given: str) -> dict[str, Any]:

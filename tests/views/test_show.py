@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from image_analysis_beam.pipeline.__main__ import main
@@ -43,6 +46,25 @@ def test_runs_and_the_newest_of_them(show, history):
     assert "skipped: 6 answered, 1 known_bad" in out
     told = json.loads(show("--json"))
     assert [run["input"] for run in told] == [10, 6, 10, 9]
+
+
+def test_it_says_whose_answers_they_are(show, history, tmp_path, capsys):
+    said = "answers are the emulator's"
+    for arguments in ((), ("captions",), ("raw.tags",), ("images",)):
+        assert said in show(*arguments), arguments
+    assert "model 2023-10-01-emulator" in show(history.pictures[0])
+    assert said not in show("runs")
+    assert json.loads(show("captions", "--json"))
+
+    of_the_service = shutil.copytree(history.output, tmp_path / "out")
+    for path in (of_the_service / "images").rglob("*.parquet"):
+        rows = pq.read_table(path)
+        index = rows.schema.get_field_index("model_version")
+        versions = pc.replace_substring(rows["model_version"], "-emulator", "")
+        pq.write_table(rows.set_column(index, rows.schema.field(index), versions), path)
+    for arguments in ((), ("captions",), ("raw.tags",)):
+        assert main(["show", str(of_the_service), *arguments]) == 0
+        assert said not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", [*VIEWS, *(f"raw.{name}" for name in TABLES)])
