@@ -4,13 +4,15 @@ Everything lives here and not in pyproject.toml because this file is also what a
 stages (`--setup_file=./setup.py`): it has to build a complete sdist on its own.
 """
 
+import os
 import re
 from pathlib import Path
 
 from setuptools import setup
 
 HERE = Path(__file__).parent
-SOURCES = "https://github.com/image-analysis-beam/image-analysis-beam"
+# Where the package is published from; whoever builds a release, or a fork, says so by SOURCES_URL.
+SOURCES = os.environ.get("SOURCES_URL", "https://github.com/image-analysis-beam/image-analysis-beam").rstrip("/")
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pipeline/package/__init__.py").read_text("utf-8"))[1]
 
 PACKAGES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -22,9 +23,10 @@ NAME = "image-analysis-beam"
 OF_EXTRAS = {"azure", "boto3", "botocore"}  # in modules that are imported for s3:// and azfs:// only
 
 
-def setup(*arguments: str | Path, folder: Path = ROOT) -> str:
+def setup(*arguments: str | Path, folder: Path = ROOT, **environment: str) -> str:
     command = [sys.executable, "-W", "ignore", "setup.py", "--quiet", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    told = os.environ | environment
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, env=told).stdout
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +69,13 @@ def test_who_what_and_where():
 
 
 def test_links_of_the_long_description_are_absolute():
-    links = re.findall(r"\]\(([^)]+)\)", setup("--long-description"))
+    """They lead to the repository that whoever builds the package names."""
+    repository = "https://git.example/team/fork"
+    links = re.findall(r"\]\(([^)]+)\)", setup("--long-description", SOURCES_URL=f"{repository}/"))
     assert len(links) > 20
     assert not [link for link in links if not link.startswith("https://")]
+    assert {link.partition("/blob/")[0] for link in links if "/blob/" in link} == {repository}
+    assert setup("--url", SOURCES_URL=repository).strip() == repository
     targets = [re.split("/blob/[^/]+/|#", link)[1] for link in links if "/blob/" in link]
     assert not [name for name in targets if not (ROOT / name).exists()]
 
