@@ -70,6 +70,7 @@ def read_behaviour(arguments: argparse.Namespace) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="image-analysis-beam emulator",
+        usage="%(prog)s [--port N] [flags]",
         description="Azure Image Analysis 4.0 on loopback. Faults and limits can also be changed while it runs: "
         "POST /_emulator/faults. Counts: GET /_emulator/stats.",
     )

@@ -16,13 +16,13 @@ BAD_CONFIGURATION = 2
 COMMANDS = {
     # name: (module with `main(argv) -> exit code`, what it does)
     "run": (".run", "analyze images and write tables"),
-    "plan": (".plan", "say what a run would call, skip and cost; calls nothing"),
-    "doctor": (".doctor", "check key, endpoint, lists, output and the rest, each with its fix"),
-    "reflatten": (".reflatten", "rebuild the section tables from stored answers; calls nothing"),
+    "plan": (".plan", "what a run would call, skip and cost; no call"),
+    "doctor": (".doctor", "check key, endpoint, lists and output, for free"),
+    "reflatten": (".reflatten", "rebuild section tables from stored answers"),
     "report": (".report", "write the HTML report of an output folder"),
-    "sql": (".sql", "ask in SQL: views of committed runs and newest answers"),
-    "show": (".show", "print the runs, some rows of a view, or all that is known of an image"),
-    "emulator": ("..emulator.cli", "serve the endpoint on this machine, for trying and testing"),
+    "sql": (".sql", "ask in SQL: newest answers, failures, cost"),
+    "show": (".show", "the runs, some rows, or all about one image"),
+    "emulator": ("..emulator.cli", "serve the endpoint here, to try and to test"),
 }
 
 
@@ -96,7 +96,7 @@ def _print(text: str) -> int:
 def usage() -> str:
     """The list of commands."""
     lines = [f"  {name:<10} {does}" for name, (_, does) in COMMANDS.items()]
-    end = "COMMAND --help lists its flags. --version prints the version."
+    end = "COMMAND --help lists its flags. Also: --version."
     return "\n".join(["usage: image-analysis-beam COMMAND [flags]", "", "commands:", *lines, "", end])
 
 

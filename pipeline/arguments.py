@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import textwrap
 
 from ..transforms.endpoint.errors import ConfigurationError
 
@@ -20,6 +22,18 @@ def check_encoding(argv: list[str]) -> None:
             raise ConfigurationError(
                 f"argument {argument}", "it is not UTF-8", "rename what it names, or set LC_ALL to a UTF-8 locale"
             ) from None
+
+
+def help_width() -> int:
+    """Of the lines of a help: those of the terminal, as argparse has them, but a hundred characters are enough."""
+    return min(shutil.get_terminal_size().columns, 100) - 2
+
+
+def wrapped(line: str, indent: int = 0) -> str:
+    """A line of a help in as many as it takes."""
+    return textwrap.fill(
+        line, help_width(), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 class Parser(argparse.ArgumentParser):

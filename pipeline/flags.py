@@ -6,20 +6,20 @@ import argparse
 import contextlib
 import difflib
 import re
-import shutil
 from collections.abc import Iterator
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..transforms.endpoint.errors import ConfigurationError
-from .arguments import Parser
+from .arguments import Parser, help_width, wrapped
 from .options import ImageAnalysisOptions, full_help, readers, reads
 from .terminal import out
 
+_JOB = "--input LIST | --images GLOB  --output FOLDER  --features NAMES | --model_name NAME"
 USAGES = {
-    "run": "--input LIST | --images GLOB  --output FOLDER  --features NAMES | --model_name NAME  [flags]",
-    "plan": "as for run  [--json]",
-    "doctor": "as for run  [--call] [--json]",
+    "run": f"{_JOB}  [flags]",
+    "plan": f"{_JOB}  [--json]  [flags]",
+    "doctor": f"{_JOB}  [--call]  [--json]  [flags]",
     "reflatten": "--stored FOLDER --output FOLDER",
 }
 _SECRET_FLAG = re.compile(r"--(\w*[-_])?(key|password|token|secret)$", re.IGNORECASE)
@@ -34,7 +34,7 @@ def parse(argv: list[str], command: str = "run") -> PipelineOptions:
     _refuse_secrets(argv)
     parser = Parser(
         prog=f"image-analysis-beam {command}",
-        usage=f"image-analysis-beam {command} {USAGES[command]}",
+        usage=wrapped(f"usage: image-analysis-beam {command} {USAGES[command]}", indent=7).removeprefix("usage: "),
         formatter_class=_Help,
         add_help=False,
         allow_abbrev=False,
@@ -57,7 +57,7 @@ class _Help(argparse.HelpFormatter):
     """One column for flags that is wide enough for most, as much as a hundred characters for a line."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=33, width=min(shutil.get_terminal_size().columns, 100) - 2)
+        super().__init__(prog, max_help_position=33, width=help_width())
 
     def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
         return "N" if action.type in (int, float) else "TEXT"
@@ -81,7 +81,8 @@ def _print_help_if_asked(parser: argparse.ArgumentParser, argv: list[str], unrea
     if "--help" in argv or "-h" in argv:
         for flag in parser._actions:
             flag.help = argparse.SUPPRESS if flag in unread else full_help(flag)
-        out(f"{parser.format_help()}\nBeam's own flags (--runner, --project, --temp_location, …) go through unchanged.")
+        beam = "Beam's own flags (--runner, --project, --temp_location, …) go through unchanged."
+        out(f"{parser.format_help()}\n{wrapped(beam)}")
         raise SystemExit(0)
 
 

@@ -86,7 +86,7 @@ def _add_input(group: Any) -> None:
 
 
 def _add_request(group: Any) -> None:
-    group.add_argument("--features", default="", help=f"comma-separated, of {','.join(FEATURES)}")
+    group.add_argument("--features", default="", help=f"comma-separated, of: {', '.join(FEATURES)}")
     group.add_argument("--model_name", default="", help="a custom model, instead of features")
     group.add_argument("--language", default="en", help="language of tags")
     group.add_argument(

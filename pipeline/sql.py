@@ -12,13 +12,15 @@ from typing import Any
 import duckdb
 
 from ..transforms.endpoint.errors import ConfigurationError
-from .arguments import Parser
+from .arguments import Parser, wrapped
 from .manifests import as_it_was_written
 from .terminal import out, say
 from .views.database import Folder, opened, write
 from .views.definitions import VIEWS
 from .views.text import json_text, table_text
 
+_DESCRIPTION = "SQL (DuckDB) over the views of an output folder; they hold committed runs and newest answers."
+_HISTORY = "History is below raw., as raw.tags: the rows of all committed runs."
 _AT_ONCE = 1000  # rows
 _PROMPT = "sql> "
 
@@ -31,7 +33,7 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(
         prog="image-analysis-beam sql",
-        description="SQL (DuckDB) over the views of an output folder; they hold committed runs and newest answers.",
+        description=wrapped(_DESCRIPTION),
         epilog=views_help(),
         formatter_class=RawDescriptionHelpFormatter,
     )
@@ -82,8 +84,8 @@ def told(query: str) -> Iterator[None]:
 
 def views_help() -> str:
     """The views with what they hold."""
-    lines = [f"  {name:<15} {view.description}" for name, view in VIEWS.items()]
-    return "\n".join(["views:", *lines, "", "History is below raw., as raw.tags: the rows of all committed runs."])
+    lines = [wrapped(f"  {name:<15} {view.description}", indent=18) for name, view in VIEWS.items()]
+    return "\n".join(["views:", *lines, "", wrapped(_HISTORY)])
 
 
 def _answer_all(folder: Folder, as_json: bool) -> None:

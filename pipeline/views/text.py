@@ -59,9 +59,13 @@ def _cell(value: Any, widest: int | None) -> str:
         text = ", ".join(_cell(item, None) for item in value)
     elif isinstance(value, Decimal):
         text = f"{value.normalize():f}"
+    elif isinstance(value, float) and widest is not None:
+        text = f"{value:.6g}"
     else:
         text = str(value)
     line = printable(" ".join(text.split()))
     if widest is None or len(line) <= widest:
         return line
-    return f"{line[: widest // 2 - 1]}…{line[-(widest - widest // 2) :]}"
+    if "/" in line and " " not in line:  # of a URI, the end tells more
+        return f"{line[: widest // 2 - 1]}…{line[-(widest - widest // 2) :]}"
+    return f"{line[: widest - 1]}…"

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from image_analysis_beam.pipeline.__main__ import main
+from image_analysis_beam.pipeline.__main__ import COMMANDS, main
 from image_analysis_beam.pipeline.flags import parse
 from image_analysis_beam.pipeline.job import shard_digits
 from image_analysis_beam.pipeline.workers import processes_per_vm, processes_that_share, workers_to_carry
@@ -108,6 +108,16 @@ def test_each_help_lists_its_own_flags(capsys, command, lists, lists_not):
     shown = capsys.readouterr().out
     assert [flag for flag in lists if flag not in shown] == []
     assert [flag for flag in lists_not if flag in shown] == []
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ""])
+def test_each_help_fits_sixty_columns(capsys, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "60")
+    with suppress(SystemExit):
+        main([*filter(None, [command]), "--help"])
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) > 5
+    assert [line for line in shown if len(line) > 60] == []
 
 
 def test_beam_flags_go_through():

@@ -13,6 +13,7 @@ import pytest
 
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.views.definitions import VIEWS
+from image_analysis_beam.pipeline.views.text import table_text
 from image_analysis_beam.schemas import TABLES
 
 
@@ -46,6 +47,15 @@ def test_runs_and_the_newest_of_them(show, history):
     assert "skipped: 6 answered, 1 known_bad" in out
     told = json.loads(show("--json"))
     assert [run["input"] for run in told] == [10, 6, 10, 9]
+
+
+def test_what_is_too_long_for_a_column():
+    """Of a sentence the beginning stays, of a URI both ends; numbers have six digits, or all of them."""
+    row = ("a plain picture in beige", "https://example.com/photos/one.jpg", 0.7112304687499998)
+    (short,) = table_text(["text", "image_uri", "confidence"], [[row]], 20)
+    assert short.splitlines()[1].split("  ") == ["a plain picture in …", "https://e…os/one.jpg", "0.71123"]
+    (whole,) = table_text(["text", "image_uri", "confidence"], [[row]])
+    assert all(str(value) in whole for value in row)
 
 
 def test_it_says_whose_answers_they_are(show, history, tmp_path, capsys):
