@@ -36,7 +36,7 @@ PACKAGES = {
 PACKAGE_DATA = {
     "image_analysis_beam": ["py.typed"],
     "image_analysis_beam.transforms": ["providers.yaml"],
-    "image_analysis_beam.pipeline.report": ["*.j2", "*.css", "*.js"],
+    "image_analysis_beam.pipeline.report": ["*.html", "*.css", "*.js"],
     "image_analysis_beam.examples": ["*.yaml"],
 }
 
@@ -50,9 +50,7 @@ INSTALL_REQUIRES = [
     "google-cloud-storage>=2.18",
     "Pillow>=10.3",  # reads an image's format and sides before a call is paid for
     "tqdm>=4.66",  # the progress line of local runs: knows terminals, widths and redrawing
-    "duckdb>=1.2",  # SQL over the tables: the views, `sql` and `show`
-    "jinja2>=3.1",  # writes the HTML report; escapes every foreign text by itself
-    "MarkupSafe>=2.1",  # what jinja2 escapes with
+    "duckdb>=1.2",  # SQL over the tables: the views, `sql`, `show` and the report
 ]
 
 EXTRAS = {

@@ -8,10 +8,13 @@ from ...transforms.files import storage
 from ...transforms.prices import Prices, read_prices
 from ..arguments import Parser
 from ..manifests import as_it_was_written
+from ..paths import output_folder
+from ..sql import told
 from ..terminal import out
-from .findings import read_findings
+from ..views.database import Folder
+from .data import page_data
 from .page import render
-from .reading import read_folder
+from .reading import read
 
 REPORT = "report.html"
 
@@ -40,10 +43,10 @@ def write_report(output: str, run_id: str | None = None, prices: Prices | None =
     Raises:
       ConfigurationError: there is no such run, or it is damaged.
     """
-    folder = read_folder(output, run_id)
-    with as_it_was_written(folder.output):
-        html = render(folder, read_findings(folder), prices, datetime.now(timezone.utc))
-    path = storage.join(folder.output, REPORT)
+    folder = Folder(output, run_id)
+    with told("report"), as_it_was_written(folder.layout.output), read(folder) as reading:
+        html = render(*page_data(reading, prices, datetime.now(timezone.utc)))
+    path = storage.join(output_folder(output), REPORT)
     storage.write_whole(path, html.encode())
     return path
 

@@ -1,82 +1,100 @@
-"""What the report reads: manifests of committed runs, and batches of a few columns of their tables."""
+"""What the report reads: an output folder as it was when a run was committed, through the views of `sql`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
-import pyarrow as pa
+import duckdb
 
-from ...schemas import TABLES
 from ...transforms.endpoint.errors import ConfigurationError
-from ...transforms.endpoint.fingerprint import answered_by
-from ...transforms.endpoint.request import AnalyzeRequest
-from ...transforms.files import storage
-from ...transforms.files.rows import read_rows
-from ...transforms.ledger.layout import Layout
-from ...transforms.ledger.log import committed_runs, earlier_requests
-from ..cost import asked
-from ..manifests import Manifest, read_manifests
-from ..paths import output_folder
+from ..manifests import Manifest
+from ..views.database import Folder, opened
+from .layers import NAMED, PLACED, TOLD
 
-MOST_RUNS = 200  # manifests that are read for the folder's totals, the newest ones
-MOST_IMAGES = 200_000  # earlier runs join the answers that are shown until there are so many
-_BATCH_ROWS = 16_384
+_THREADS = 4
+_MEMORY = "400MB"  # beyond it DuckDB goes on in temporary files
+_SECTIONS = [*TOLD, *NAMED, *PLACED]
+_READ = ["images", *_SECTIONS, "outcomes", "failures", "inputs", "answers", "former", "runs", "cost"]
+_KEPT = ("inputs", "former", "answers", "images", "failures", "outcomes")
+
+# The run's lists, and the images in them; of a folder whose runs do not say them, all.
+_LISTS = """
+CREATE TABLE lists AS
+SELECT DISTINCT list FROM known.lists SEMI JOIN (SELECT DISTINCT list FROM inputs) read USING (list) WHERE run_id = $run
+"""
+_SCOPE = """
+CREATE TABLE scope AS
+SELECT DISTINCT image_id FROM inputs SEMI JOIN lists USING (list) WHERE image_id IS NOT NULL
+UNION
+SELECT image_id FROM images WHERE NOT EXISTS (FROM lists)
+"""
+
+# The open failures of these lists, each with the first line that names its image.
+_OPEN = """
+CREATE TABLE open AS
+SELECT f.*, l.list, l.position, l.given
+FROM failures f
+LEFT JOIN (
+    SELECT image_id, list, position, coalesce(uri, raw) AS given
+    FROM outcomes SEMI JOIN lists USING (list)
+    QUALIFY row_number() OVER (PARTITION BY image_id ORDER BY list, position) = 1
+) l USING (image_id)
+WHERE l.list IS NOT NULL OR NOT EXISTS (FROM lists)
+"""
 
 
-class Folder(NamedTuple):
-    """An output folder: the run that is reported, and the committed runs around it, oldest first.
+class Reading(NamedTuple):
+    """An open folder. `run` is the one that is reported, the newest of it; `scope` the images of its lists."""
 
-    `answers` says what of the run's request is answered by a row, by its fingerprint (`answered_by`).
-    """
-
-    output: str
+    folder: Folder
     run: Manifest
-    runs: list[Manifest]
-    number_of_runs: int
-    request: AnalyzeRequest | None
-    answers: dict[str, int]
+    connection: duckdb.DuckDBPyConnection
 
-    @property
-    def answering(self) -> list[Manifest]:
-        """The run and the ones before it that may have answered the same, newest first, up to `MOST_IMAGES`."""
-        chosen, images = [self.run], _images(self.run)
-        for manifest in reversed(self.runs):
-            if manifest["run_id"] < self.run["run_id"] and manifest["fingerprint"] in self.answers:
-                images += _images(manifest)
-                if images > MOST_IMAGES:
-                    break
-                chosen.append(manifest)
-        return chosen
+    def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows that a query finds."""
+        return self.connection.execute(query, values or None).fetchall()
+
+    def held(self) -> set[str]:
+        """The tables that have any row."""
+        runs = self.folder.manifests.values()
+        return {name for manifest in runs for name, entry in manifest["tables"].items() if entry["rows"]}
+
+    def row(self, query: str, **values: Any) -> tuple[Any, ...]:
+        """The one row of a query."""
+        return self.rows(query, **values)[0]
 
 
-def read_folder(output: str, run_id: str | None = None) -> Folder:
-    """The folder with one run in view, the latest where none is named.
-
-    Raises:
-      ConfigurationError: there is no such committed run.
-    """
-    layout = Layout(output_folder(output))
-    committed = committed_runs(layout)
-    if not committed:
-        raise ConfigurationError(f"output {output!r}", "it holds no committed run", "run the job first")
-    wanted = run_id or committed[-1]
-    if wanted not in committed:
-        raise ConfigurationError(f"run {wanted!r}", f"{output} holds no such committed run", f"try {committed[-1]}")
-    names = committed[-MOST_RUNS:]
-    manifests = read_manifests(layout, dict.fromkeys([*names, wanted]))
-    run, runs = manifests[wanted], [manifests[name] for name in names]
-    request = asked(run)
-    answers = answered_by(request, earlier_requests(layout, manifests)) if request else {}
-    return Folder(layout.output, run, runs, len(committed), request, answers)
+@contextmanager
+def read(folder: Folder) -> Iterator[Reading]:
+    """Opens the folder; what several questions stand on is computed once."""
+    text = " ".join(_READ)
+    with tempfile.TemporaryDirectory() as spill, opened(folder, text, None, _KEPT, _config(spill)) as connection:
+        reading = Reading(folder, list(folder.manifests.values())[-1], connection)
+        _check(reading)
+        reading.rows(_LISTS, run=reading.run["run_id"])
+        for table in (_SCOPE, _OPEN):
+            reading.rows(table)
+        yield reading
 
 
-def batches(output: str, manifests: Iterable[Manifest], table: str, columns: list[str]) -> Iterator[pa.Table]:
-    """A table's rows in the given runs, some thousands at a time; null is what a file does not have."""
-    for manifest in manifests:
-        for name in manifest["tables"].get(table, {"files": []})["files"]:
-            yield from read_rows(storage.join(output, name), TABLES[table], _BATCH_ROWS, columns)
+def _config(spill: str) -> dict[str, Any]:
+    threads = min(_THREADS, os.cpu_count() or 1)
+    return {"memory_limit": _MEMORY, "threads": threads, "temp_directory": spill, "preserve_insertion_order": False}
 
 
-def _images(manifest: Manifest) -> int:
-    return int(manifest["tables"].get("images", {"rows": 0})["rows"])
+def _check(reading: Reading) -> None:
+    """Raises ConfigurationError where a file holds another table: all its columns are null then."""
+    for table in ("images", *_SECTIONS):
+        if reading.row(f"SELECT count(*) FROM raw.{table} WHERE image_id IS NULL")[0]:
+            where = reading.folder.layout.path(table)
+            raise ConfigurationError(f"table {where}", "a file of it is another table", "restore it from a copy")
+
+
+def open_failures(folder: Folder) -> dict[str, str]:
+    """What was open in a folder: reasons by image id."""
+    with opened(folder, "failures") as connection:
+        return dict(connection.execute("SELECT image_id, reason FROM failures").fetchall())

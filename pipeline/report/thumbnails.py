@@ -15,21 +15,25 @@ from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.uri import HTTP_SCHEMES, ImageRef, InvalidUri, check
 from ...transforms.files.storage import open_bytes
 
-LONGEST_SIDE = 480
 MOST_PIXELS = 50_000_000  # of formats that have to be decoded whole
-_QUALITY = 72
+_QUALITY = 68
+_ORIENTATION, _TRANSPOSED = 0x0112, 5  # an EXIF field; from this value on, the sides are exchanged
+_SHOWN = {"JPEG", "PNG", "GIF", "WEBP", "BMP"}  # formats that browsers show
 _READ = AnalyzeRequest(features=("tags",))  # reading needs a limit on bytes, and that is the request's
 
 
 class Thumbnail(NamedTuple):
-    """A data URI, or the reason why there is none."""
+    """A JPEG in base64, or the reason why there is none. `is_as_stored`: every program shows the file in this way."""
 
-    data_uri: str
+    data: str
     why_not: str
+    width: int = 0
+    height: int = 0
+    is_as_stored: bool = False
 
 
-def thumbnail(image_uri: str, width: int, height: int) -> Thumbnail:
-    """The thumbnail of an image that was answered as `width` x `height` pixels.
+def thumbnail(image_uri: str, size: tuple[int, int] | None, side: int) -> Thumbnail:
+    """The thumbnail of an image that was answered with that size, no side longer than `side`.
 
     Images on the web are not fetched: what is kept of their URL has no signature, and making a report calls nobody.
     """
@@ -37,7 +41,7 @@ def thumbnail(image_uri: str, width: int, height: int) -> Thumbnail:
         if check(image_uri) in HTTP_SCHEMES:
             return Thumbnail("", "on the web; the report fetches nothing")
         payload = bytes_payload(ImageRef.of(image_uri), _READ, open_bytes)
-        return Thumbnail(_data_uri(_small(payload.body, width, height)), "")
+        return _small(payload.body, size, side)
     except (InvalidUri, PayloadFault, NotDrawable) as error:
         return Thumbnail("", str(error))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -48,25 +52,29 @@ class NotDrawable(Exception):
     """The file cannot stand for the image that was answered; the message says why."""
 
 
-def _small(data: bytes, width: int, height: int) -> Image.Image:
+def _small(data: bytes, size: tuple[int, int] | None, side: int) -> Thumbnail:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data)) as image:
-            turned = is_turned(image, width, height)
-            if not turned and image.size != (width, height):
-                raise NotDrawable(f"the file is now {image.width}x{image.height} pixels; it was {width}x{height}")
-            image.draft("RGB", (LONGEST_SIDE * 2, LONGEST_SIDE * 2))
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            turned = is_turned(image, *size) if size else True
+            if size and not turned and image.size != size:
+                now, then = (f"{width}x{height}" for width, height in (image.size, size))
+                raise NotDrawable(f"the file is now {now} pixels; it was {then}")
+            stored = image.size
+            image.draft("RGB", (side * 2, side * 2))
             if image.width * image.height > MOST_PIXELS:
-                raise NotDrawable(f"{width}x{height} pixels are too many to draw")
+                raise NotDrawable(f"{stored[0]}x{stored[1]} pixels are too many to draw")
             upright = ImageOps.exif_transpose(image) if turned else image
             small = _on_white(upright)
-            small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-            return small
+            small.thumbnail((side, side))
+            width, height = stored[::-1] if turned and orientation >= _TRANSPOSED else stored
+            return Thumbnail(_encoded(small), "", width, height, orientation == 1 and image.format in _SHOWN)
 
 
 def is_turned(image: Image.Image, width: int, height: int) -> bool:
     """Whether the answer's sides are those of the image turned as its EXIF says, and not those it is stored with."""
-    is_transposing = image.getexif().get(0x0112) in (5, 6, 7, 8)
+    is_transposing = image.getexif().get(_ORIENTATION, 1) >= _TRANSPOSED
     return is_transposing and image.size != (width, height) and image.size == (height, width)
 
 
@@ -78,7 +86,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     return opaque
 
 
-def _data_uri(image: Image.Image) -> str:
+def _encoded(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_QUALITY, optimize=True, exif=b"")
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -27,24 +29,38 @@ _TYPES = {"int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "string": "
 
 
 class Folder:
-    """The committed runs of an output folder.
+    """The committed runs of an output folder; with `until`, as it was when that run was committed.
 
     Raises:
-      ConfigurationError: there is none, or a manifest is damaged.
+      ConfigurationError: there is none, or none of that name, or a manifest is damaged.
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, until: str | None = None) -> None:
         self.layout = Layout(output_folder(output))
         if scheme_of(self.layout.output) is None:
             self.layout = Layout(str(Path(self.layout.output).absolute()))
         self._runs = committed_runs(self.layout)
         if not self._runs:
             raise ConfigurationError(f"output {output!r}", "it holds no committed run", "run the job first")
+        if until is not None:
+            if until not in self._runs:
+                rule, fix = f"{output} holds no such committed run", f"try {self._runs[-1]}"
+                raise ConfigurationError(f"run {until!r}", rule, fix)
+            self._runs = self._runs[: self._runs.index(until) + 1]
 
     @cached_property
     def manifests(self) -> dict[str, Manifest]:
         """By run, oldest first."""
         return read_manifests(self.layout, self._runs)
+
+    def before(self) -> Folder | None:
+        """The folder as it was before the newest run; None where that is the first."""
+        if len(self._runs) < 2:
+            return None
+        earlier = copy(self)
+        earlier._runs = self._runs[:-1]
+        earlier.manifests = dict(list(self.manifests.items())[:-1])
+        return earlier
 
     def newest(self) -> Manifest:
         """The manifest of the newest run, without reading the others."""
@@ -58,17 +74,23 @@ class Folder:
 
 @contextmanager
 def opened(
-    folder: Folder, text: str | None = None, only: Iterable[str] | None = None
+    folder: Folder,
+    text: str | None = None,
+    only: Iterable[str] | None = None,
+    kept: Collection[str] = (),
+    config: dict[str, Any] | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the views that a query's text names; with all where it names none, or there is no text.
 
     `only`: ids of the images that there are rows of; whatever the folder holds, that takes little memory.
+    `kept`: views that many queries stand on: they are computed once. `config`: settings of DuckDB.
     """
     with ExitStack() as stack:
-        connection = stack.enter_context(duckdb.connect())
+        connection = stack.enter_context(duckdb.connect(config=config or {}))
         connection.execute("SET TimeZone='UTC'")
         fetched = stack.enter_context(tempfile.TemporaryDirectory()) if scheme_of(folder.layout.output) else None
-        create(connection, folder, _mentioned(text) if text else _all(), fetched, None if only is None else list(only))
+        names = _mentioned(text) if text else _all()
+        create(connection, folder, names, fetched, None if only is None else list(only), kept)
         yield connection
 
 
@@ -90,8 +112,12 @@ def create(
     names: set[str],
     fetched: str | None = None,
     only: list[str] | None = None,
+    kept: Collection[str] = (),
 ) -> None:
-    """Creates views, and the tables that they stand on. `fetched`: a folder for copies of what is not on a disk."""
+    """Creates views, and the tables that they stand on. `fetched`: a folder for copies of what is not on a disk.
+
+    Those of `kept` are made tables.
+    """
     connection.execute("CREATE SCHEMA IF NOT EXISTS raw; CREATE SCHEMA IF NOT EXISTS known;")
     if any(name.startswith("known.") for name in names):
         for name, table in known_tables(folder.layout, folder.manifests).items():
@@ -104,7 +130,7 @@ def create(
             rows = _raw(name, _on_a_disk(files, fetched) if fetched else files)
             connection.execute(f"CREATE VIEW raw.{name} AS {rows}{_of_images(name, only)}")
     for name in _in_order(names):
-        connection.execute(f"CREATE VIEW main.{name} AS {VIEWS[name].sql}")
+        connection.execute(f"CREATE {'TABLE' if name in kept else 'VIEW'} main.{name} AS {VIEWS[name].sql}")
 
 
 def _all() -> set[str]:

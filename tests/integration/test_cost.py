@@ -14,6 +14,7 @@ from image_analysis_beam.transforms.files.local import LocalStore
 from image_analysis_beam.transforms.ledger.layout import Layout
 from image_analysis_beam.transforms.ledger.log import committed_runs
 from image_analysis_beam.transforms.prices import money
+from stand_ins.report_page import Page
 
 REFUSED, MALFORMED, FLAKY, LOST = 71, 72, 73, 74
 RULES = [
@@ -104,5 +105,5 @@ def check_readers(output, runs, started):
         assert amount == Decimal(str(told["amount"]))
         assert {row["currency"] for row in mine} == {"EUR"}
         assert main(["report", str(output), "--run", finished.manifest["run_id"]]) == 0
-        page = (output / "report.html").read_text()
-        assert f"<dt>about, in EUR</dt><dd>{money(amount)}</dd>" in page
+        told = Page(output).data["cost"]
+        assert (told["amount"], told["currency"]) == (money(amount), "EUR")

@@ -60,7 +60,7 @@ def another(path: Path) -> None:
     pq.write_table(pa.table({"x": [1]}), path)
 
 
-BOTH, REPORT, TAGS = ("show", "report"), ("report",), ("show tags",)
+BOTH, REPORT, READ = ("show", "report"), ("report",), ("report", "show tags")
 DAMAGE = {
     "an empty manifest": (BOTH, lambda out: manifest_of(out).write_bytes(b""), "no committed run"),
     "a nested manifest": (BOTH, lambda out: manifest_of(out).write_text("[" * 100_000), "no whole JSON"),
@@ -68,12 +68,9 @@ DAMAGE = {
     "a manifest that is a folder": (BOTH, lambda out: a_folder(manifest_of(out)), "Is a directory"),
     "tables of another kind": (BOTH, lambda out: changed(out, tables={"tags": [1]}), "rows and files of 'tags'"),
     "tables without files": (BOTH, lambda out: changed(out, tables={"tags": {"rows": 1}}), "rows and files of 'tags'"),
-    "half a table": (REPORT, lambda out: half(tags_of(out)), "is no whole Parquet file"),
-    "a table that is missing": (REPORT, lambda out: tags_of(out).unlink(), "No such file"),
-    "a table that is a folder": (REPORT, lambda out: a_folder(tags_of(out)), "Is a directory"),
-    "half a table that is shown": (TAGS, lambda out: half(tags_of(out)), "arquet"),
-    "a table that is shown and missing": (TAGS, lambda out: tags_of(out).unlink(), "No files found"),
-    "a table that is shown and a folder": (TAGS, lambda out: a_folder(tags_of(out)), "No files found"),
+    "half a table": (READ, lambda out: half(tags_of(out)), "arquet"),
+    "a table that is missing": (READ, lambda out: tags_of(out).unlink(), "No files found"),
+    "a table that is a folder": (READ, lambda out: a_folder(tags_of(out)), "No files found"),
     "another table": (REPORT, lambda out: another(tags_of(out)), "is another table"),
     "a file for the runs": (BOTH, lambda out: (shutil.rmtree(out / "runs"), (out / "runs").touch()), "Not a directory"),
 }
