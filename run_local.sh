@@ -29,7 +29,7 @@ analyze_photographs() {
     --features caption,denseCaptions,tags,objects,people,smartCrops,read)
   query="show out"
   if image-analysis-beam --help | grep -q '^  sql '; then query='sql out "select image_uri, text from read_lines"'; fi
-  grep -E '^nothing new|^[0-9]+ images' <<<"$said" | head -n 1
+  grep -E '^nothing new|^[0-9]+ images?[ :]' <<<"$said" | head -n 1
   if [[ -n ${emulator:-} ]]; then echo "captions, tags, objects and people are the emulator's, made from the pixels; text is really read"; fi
   grep '^report: ' <<<"$said"
   echo "query:  .venv/bin/image-analysis-beam $query"

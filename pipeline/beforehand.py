@@ -55,4 +55,4 @@ def _refusal(resource: Resource, request: AnalyzeRequest) -> str:
     if reply.status != _REFUSED:
         return ""
     verdict = classify(reply, custom_model=False, max_wait=_PATIENCE, now=time.time())
-    return f"{resource.endpoint} says: {scrub(verdict.message, '')}"
+    return f"{resource.endpoint} says: {scrub(verdict.message, '').rstrip('.')}"

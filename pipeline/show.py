@@ -10,7 +10,7 @@ from ..schemas import TABLES
 from .arguments import Parser
 from .manifests import Manifest, as_it_was_written
 from .sql import told
-from .terminal import out
+from .terminal import counted, out
 from .views.database import Folder
 from .views.definitions import VIEWS
 from .views.look import Rows, are_emulated, known_of, some_rows
@@ -60,7 +60,7 @@ def _show_runs(folder: Folder, as_json: bool) -> None:
         out(json.dumps([_short(manifest) for manifest in runs], indent=2))
         return
     rows = [tuple(_short(manifest).values()) for manifest in runs[-RUNS:]]
-    head = [f"{len(runs)} runs, the newest last:", *table_text(list(_short(runs[-1])), [rows])]
+    head = [f"{counted(len(runs), 'run')}, the newest last:", *table_text(list(_short(runs[-1])), [rows])]
     out("\n".join([*head, "", *_newest(folder, runs[-1])]))
 
 
@@ -79,7 +79,7 @@ def _newest(folder: Folder, manifest: Manifest) -> Iterator[str]:
             yield f"{reason}: {', '.join(f'{number} {name}' for name, number in manifest[numbers].items())}"
     for name, entry in manifest["tables"].items():
         if entry["rows"]:
-            yield f"{name}: {entry['rows']} rows in {folder.layout.partition(name, manifest['run_id'])}"
+            yield f"{name}: {counted(entry['rows'], 'row')} in {folder.layout.partition(name, manifest['run_id'])}"
     if are_emulated(folder):
         yield _EMULATED
     yield ""
@@ -124,7 +124,7 @@ def _image_lines(known: dict[str, Any]) -> Iterator[str]:
 def _facts(row: dict[str, Any]) -> Iterator[str]:
     yield row["result"] + (f" ({', '.join(row['features'])})" if row.get("features") else "")
     if row.get("attempts"):
-        yield f"{row['attempts']} attempts"
+        yield counted(row["attempts"], "attempt")
     if row.get("latency_ms") is not None:
         yield f"{row['latency_ms']:.0f} ms"
     if row.get("model_version"):

@@ -15,7 +15,7 @@ from ..transforms.prices import money
 from . import troubleshooting
 from .report.accounts import cost
 from .report.wording import seconds
-from .terminal import NotPrinted, out, say
+from .terminal import NotPrinted, counted, out, say
 from .troubleshooting import SINGLE_IMAGES, entry_of_deferred, with_link
 
 WHAT_TO_DO = troubleshooting.WHAT_TO_DO | {
@@ -82,9 +82,10 @@ def summary(manifest: dict[str, Any]) -> str:
     reasons = ", ".join(f"{number} {_WHY_SKIPPED[reason]}" for reason, number in manifest["skipped"].items())
     why_skipped = f" ({reasons})" if reasons else ""
     return (
-        f"{accounts['input']} images{extra}: {accounts['analyzed']} analyzed, {accounts['dead_letters']} dead letters, "
-        f"{accounts['deferred']} deferred, {accounts['skipped']} skipped{why_skipped}, "
-        f"{accounts['duplicates']} duplicates; {attempts} calls made"
+        f"{counted(accounts['input'], 'image')}{extra}: {accounts['analyzed']} analyzed, "
+        f"{counted(accounts['dead_letters'], 'dead letter')}, {accounts['deferred']} deferred, "
+        f"{accounts['skipped']} skipped{why_skipped}, {counted(accounts['duplicates'], 'duplicate')}; "
+        f"{counted(attempts, 'call')} made"
     )
 
 
@@ -106,7 +107,7 @@ def _cost(manifest: dict[str, Any]) -> str:
         return ""
     number = sum(spent.transactions.values())
     about = f"about {money(spent.amount)}" if spent.amount >= _A_CENT or not spent.amount else "less than 0.01"
-    amount = f"{about} {spent.prices.currency} for {number} transaction{'' if number == 1 else 's'}"
+    amount = f"{about} {spent.prices.currency} for {counted(number, 'transaction')}"
     maybe = f"; {money(spent.maybe)} more if lost answers were billed" if spent.maybe else ""
     return f"cost: {amount} ({spent.prices.source}){maybe}"
 

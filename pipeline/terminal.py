@@ -24,6 +24,11 @@ def printable(text: str) -> str:
     return "\n".join(map(escaped, text.split("\n")))
 
 
+def counted(number: int, name: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 def out(text: str) -> None:
     """Prints results; nothing more where the reader has gone (`| head`).
 

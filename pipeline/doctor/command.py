@@ -11,6 +11,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
 from ...transforms.endpoint.address import check_endpoint
+from ...transforms.endpoint.credentials import Credential, EntraToken, EnvironmentKey, IssuedToken, SecretManagerKey
 from ...transforms.endpoint.errors import ConfigurationError
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.resource import Resource
@@ -31,6 +32,12 @@ from .findings import Finding, looked_at
 from .places import places
 from .service import knock_at
 
+_WHO: dict[type[Credential], str] = {
+    EnvironmentKey: "a key of the environment",
+    SecretManagerKey: "a key in Secret Manager",
+    IssuedToken: "a token that is issued for the key",
+    EntraToken: "a token of Microsoft Entra",
+}
 RED = 2  # exit code
 
 
@@ -147,7 +154,7 @@ def _endpoints(flags: ImageAnalysisOptions, options: PipelineOptions, made: dict
     def keys() -> str:
         found: tuple[Resource, ...] = resources(flags, named, None, made.get("runner", ""), options)
         made["resources"] = found if made.get("runner") != DATAFLOW_RUNNER or flags.key_secret else ()
-        return ", ".join(type(resource.credential).__name__ for resource in found)
+        return ", ".join(_WHO[type(resource.credential)] for resource in found)
 
     yield looked_at("endpoint", endpoints)
     if named:

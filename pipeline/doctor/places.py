@@ -25,6 +25,7 @@ from ...transforms.lists.references import STANDARD_INPUT
 from ...transforms.read_image_uris import ReadImageUris
 from ..options import ImageAnalysisOptions
 from ..paths import can_be_used, check_store, output_folder
+from ..terminal import counted
 from ..troubleshooting import EXIT_CODES
 from .findings import Finding, looked_at
 
@@ -52,15 +53,14 @@ def _list(pattern: str, column: str, options: PipelineOptions) -> str:
     files = list(list_files(pattern))
     for file in files:
         _open_first(read_list(file, column), f"input {file.name!r}")
-    return f"{pattern}: {len(files)} {'list' if len(files) == 1 else 'lists'}, whose first images can be read"
+    return f"{pattern}: {counted(len(files), 'list')}, whose first images can be read"
 
 
 def _images(pattern: str, options: PipelineOptions) -> str:
     check_store(pattern, "images", options)
     check_found(pattern, image_files(pattern))
     _open_first(image_files(pattern), f"images {pattern!r}")
-    number = sum(1 for _ in image_files(pattern))
-    return f"{pattern}: {number:,} {'file' if number == 1 else 'files'}, of which the first can be read"
+    return f"{pattern}: {counted(sum(1 for _ in image_files(pattern)), 'file')}, of which the first can be read"
 
 
 def _open_first(images: Iterator[ImageRef], where: str) -> None:
@@ -117,7 +117,7 @@ def _owner(folder: str, take_over: str) -> Finding:
             if run != take_over and is_alive(layout, run, past.owner):
                 fix = f"wait for its end, or add --take_over {run} if you know that it is dead"
                 raise ConfigurationError(f"output {folder!r}", f"run {run} owns it and is alive", fix)
-        return f"nobody else writes there; {len(past.committed)} runs are committed"
+        return f"nobody else writes there; committed: {counted(len(past.committed), 'run')}"
 
     found = looked_at("owner", owner)
     return found if found.is_good else found._replace(entry=EXIT_CODES[5])

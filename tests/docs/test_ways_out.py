@@ -122,7 +122,7 @@ def follow(said: str, trouble: Trouble) -> None:
 
 def is_whole(code: int, out: str, said: str) -> bool:
     assert code == 0, said
-    return bool(re.search(r"^\d+ images: .* 0 deferred", out, re.MULTILINE))
+    return bool(re.search(r"^\d+ images?: .* 0 deferred", out, re.MULTILINE))
 
 
 def test_what_is_refused_leads_to_the_right_command(command, tmp_path):

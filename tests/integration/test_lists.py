@@ -110,7 +110,7 @@ def test_standard_input(emulator, run, pictures, monkeypatch, tmp_path):
         [*command, "--features", "tags", "--quiet"], input=data, capture_output=True, env=environment
     )
     assert ended.returncode == 0, ended.stderr
-    assert b"4 images: 3 analyzed, 1 dead letters" in ended.stdout
+    assert b"4 images: 3 analyzed, 1 dead letter," in ended.stdout
     letters = pq.read_table(output / "dead_letters", columns=["message", "image_uri"]).to_pylist()
     assert letters == [{"message": "-, line 4: the URI holds a control character", "image_uri": "\\x00"}]
     assert not list(temporary.glob("*.txt")), "the copy is gone"

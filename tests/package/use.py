@@ -38,7 +38,7 @@ def main() -> None:
     with Emulator(key="key") as emulator:
         os.environ |= {"VISION_ENDPOINT": emulator.url, "VISION_KEY": "key"}
         job = ["--images", "red.png", "--output", "out", "--features", "tags", "--requests_per_second", "50"]
-        assert "1 images: 1 analyzed" in said_by(COMMAND, "run", *job)
+        assert "1 image: 1 analyzed" in said_by(COMMAND, "run", *job)
         assert Path("out/report.html").stat().st_size > 10_000
         pipeline = Path(__file__).with_name("user_pipeline.py")
         said = said_by(sys.executable, pipeline, emulator.url, "red.png", "none.png")

@@ -57,7 +57,7 @@ def test_the_end_of_a_real_run(emulator, run, pictures, tmp_path):
     pictures(5)
     broken.write_bytes(b"no picture")
     said = run("--images", broken.parent / "*.png", rate="50").out.splitlines()
-    assert said[0].startswith("6 images: 5 analyzed, 1 dead letters")
+    assert said[0].startswith("6 images: 5 analyzed, 1 dead letter,")
     assert said[1] == "dead letters: 1 invalid_image (docs/troubleshooting.md#single-images)"
     assert re.fullmatch(r"time: \d.*; [\d.]+ calls a second(, limited by the rate .*)?", said[2])
     assert said[3] == "cost: less than 0.01 USD for 5 transactions (indicative prices)"
