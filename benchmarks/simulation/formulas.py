@@ -7,7 +7,13 @@ from image_analysis_beam.pipeline.options import ImageAnalysisOptions
 from image_analysis_beam.pipeline.runners import DATAFLOW_RUNNER, IN_MEMORY_RUNNER
 from image_analysis_beam.pipeline.workers import ASSUMED_LATENCY, DEFAULT_VCPUS
 from image_analysis_beam.transforms.analyze_images import BATCH_SIZE
-from image_analysis_beam.transforms.endpoint.pacer import HEADROOM, THIN, THIN_HEADROOM
+from image_analysis_beam.transforms.endpoint.pacer import (
+    GRID_BELOW,
+    HEADROOM,
+    SHARED_HEADROOM,
+    THIN,
+    THIN_HEADROOM,
+)
 from image_analysis_beam.transforms.endpoint.settings import CallSettings
 from image_analysis_beam.transforms.ledger.journal import SEGMENT_SECONDS
 from image_analysis_beam.transforms.prices import INDICATIVE
@@ -35,7 +41,11 @@ FORMULAS = (
         f"R x {ASSUMED_LATENCY:g} s / (max_in_flight x vCPUs), rounded up; P = VMs x vCPUs; "
         f"{_SETTINGS.max_in_flight} in flight and {DEFAULT_VCPUS} vCPUs unless told",
     ),
-    ("share of a process", f"R / P, of which {HEADROOM:.0%} are used; below {THIN:g} call/s {THIN_HEADROOM:.0%}"),
+    (
+        "share of a process",
+        f"R / P, of which {HEADROOM:.0%} are used; {SHARED_HEADROOM:.0%} from {GRID_BELOW:g} calls/s on where P > 1, "
+        f"{THIN_HEADROOM:.0%} below {THIN:g} call/s where it is fixed",
+    ),
     ("images held by a process", f"2 x max_in_flight + batch_size = {_HELD}"),
     ("time", f"N / R / {HEADROOM:g}, the start of the workers, and at the end up to {_HELD} x P / R"),
     (

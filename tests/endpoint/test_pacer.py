@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_analysis_beam.transforms.endpoint.pacer import Pacer
+from image_analysis_beam.transforms.endpoint.pacer import LATER, SOONER, Grid, Pacer
 
 
 class Limited:
@@ -185,3 +185,43 @@ def test_processes_that_start_together_do_not_call_together():
     starts = [Pacer(0.5, 0.0, phase=number / 100).next_slot(0.0) for number in range(100)]
     assert max(starts) - min(starts) == pytest.approx(0.99 / (0.5 * 0.97))
     assert len(set(starts)) == 100
+
+
+def members(rate, number, offsets):
+    """Pacers of processes that share the rate, and have known of each other since 0."""
+    pacers = [Pacer(rate / number, 0.0, phase=offset) for offset in offsets]
+    for rank, pacer in enumerate(pacers):
+        pacer.share(rate / number, 0.0, Grid(rank, number, 1000.0))
+    return pacers
+
+
+@given(
+    st.sampled_from([(40, 2), (40, 3), (100, 7), (9, 2), (40, 11)]),
+    st.lists(st.floats(0, 1), min_size=11, max_size=11),
+    st.lists(st.floats(0, 0.015), min_size=1, max_size=50),
+)
+def test_members_together_stay_within_the_rate_though_each_is_late_at_times(shared, offsets, late):
+    rate, number = shared
+    pacers, service, calls = members(rate, number, offsets[:number]), Limited(rate), 0
+    for _ in range(10 * rate):
+        pacer = min(pacers, key=lambda one: one.next_slot(0.0))
+        now = pacer.next_slot(0.0)
+        pacer.take(now)
+        calls += 1
+        service.accepts(now + late[calls % len(late)] * (calls % 3 == 0))
+    assert service.refused == 0
+
+
+def test_a_member_that_was_late_comes_back_to_its_slots_little_by_little():
+    pacer = members(40, 3, [0.0, 0.3, 0.6])[1]
+    interval, grid = 1 / pacer.ceiling, Grid(1, 3, 1000.0)
+    pacer.take(pacer.next_slot(0.0) + 0.03)
+    slots = []
+    for _ in range(200):
+        slots.append(pacer.next_slot(0.0))
+        pacer.take(slots[-1])
+    gaps = [later - sooner for sooner, later in zip(slots, slots[1:], strict=False)]
+    assert (1 - SOONER) * interval - 1e-9 <= min(gaps) < max(gaps) + 1e-9
+    assert max(gaps) <= (1 + LATER) * interval + 1e-9
+    assert slots[0] != pytest.approx(grid.nearest(slots[0], interval))
+    assert slots[-1] == pytest.approx(grid.nearest(slots[-1], interval))

@@ -36,7 +36,10 @@ out of the crowd, so that processes which know nothing of each other come to lie
 other have a `Grid`: the slots of all lie evenly on the wall clock, each member's at its rank. One whose pace was cut
 takes fewer of its own slots and no other's, where it would be refused again and its neighbours with it. When their
 number changes, a member takes the next slot of the new grid: on the average it loses none and gains none. Clocks that
-differ only make the slots less even.
+differ only make the slots less even. Denser shares lie on the grid too: three streams of 13.2 calls a second have 14
+each in some seconds, and would have them in the same one. There who was late returns to its slots little by little
+(what is made up for at once is a call too many in that second), and 0.98 R is used, as each is late by chance of its
+own.
 
 From CUBIC: back to where it was lost, then flat, then ever steeper; not its cubes, an exponential finds a limit that
 tripled in half the time. From Netflix's concurrency-limits: no growth while the limit is not used. From the AWS SDK's
@@ -50,8 +53,10 @@ from collections import deque
 from typing import NamedTuple
 
 HEADROOM = 0.99
+SHARED_HEADROOM = 0.98  # of processes that call for one rate: each is late by chance of its own
 THIN, THIN_HEADROOM = 1.0, 0.97  # calls per second below which a share is thin
-GRID_BELOW = 3.0  # calls per second: above it, processes that are not quite punctual do better without
+GRID_BELOW = 3.0  # calls per second: above it, who was late comes back to its slots little by little:
+SOONER, LATER = 0.002, 0.02  # of an interval with each call; what is made up for at once is too much in that second
 NUDGE = 0.1  # of an interval, at most: how far a refusal moves the slots of a thin share
 LATE = 0.005  # a start this late (seconds) does not shift the slots behind it
 START = 8.0
@@ -135,19 +140,28 @@ class Pacer:
     def share(self, rate: float, now: float, grid: Grid) -> None:
         """This process may call at another rate from now on, on a grid with others; at 0 it waits for a share."""
         self._adapt(now)
-        ceiling, former = rate * HEADROOM, self._grid
+        is_dense = grid.members > 1 and rate >= GRID_BELOW
+        ceiling, former = rate * (SHARED_HEADROOM if is_dense else HEADROOM), self._grid
         is_same = self.has_share and ceiling == self.ceiling and former is not None and former[:2] == grid[:2]
         self.has_share, self._grid = rate > 0, grid
         if rate == 0 or is_same:
             return
         self._scale(ceiling, now)
-        if self._is_on_grid:
-            self._next_slot = grid.nearest(now + 0.5 / self.rate, 1 / self.ceiling)
+        if grid.members > 1:
+            after = now if self.ceiling < GRID_BELOW else self._next_slot
+            self._next_slot = grid.nearest(after + 0.5 / self.rate, 1 / self.ceiling)
 
     @property
     def _is_on_grid(self) -> bool:
-        is_shared = self._grid is not None and self._grid.members > 1
-        return is_shared and self.ceiling < GRID_BELOW
+        return self._grid is not None and self._grid.members > 1
+
+    def _back_to_grid(self, slot: float, interval: float) -> float:
+        if self._grid is None or self._grid.members == 1:
+            return slot
+        own = self._grid.nearest(slot, 1 / self.ceiling)
+        if self.ceiling < GRID_BELOW:
+            return own
+        return min(max(own, slot - SOONER * interval), slot + LATER * interval)
 
     def _scale(self, ceiling: float, now: float) -> None:
         """What it may call, and so what it bears, is so many times what it was, as others bear the rest."""
@@ -177,9 +191,7 @@ class Pacer:
         self._adapt(now)
         interval = 1 / self.rate
         start = max(self._next_slot, self._closed_until, now - min(interval, LATE))
-        self._next_slot = start + interval
-        if self._is_on_grid and self._grid:
-            self._next_slot = self._grid.nearest(self._next_slot, 1 / self.ceiling)
+        self._next_slot = self._back_to_grid(start + interval, interval)
         self._recent.started(now, self.rate)
         self._sum = max(0.0, self._sum - self._usual)
         if self._dip:
