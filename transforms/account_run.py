@@ -24,6 +24,7 @@ from .ledger.records import MANIFEST_VERSION, Record, commit
 from .ledger.start import start_run
 from .ledger.tidy import leaving_nothing_if_taken_over, tidy
 from .prices import INDICATIVE, Prices
+from .windowing import at_end_of_bundle
 from .write_tables import WrittenFile
 
 FILES = "files"
@@ -62,13 +63,10 @@ class AccountRun(beam.PTransform):
         self._commit = _Commit(Layout(output), run_id, dict(facts), prices)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> beam.PCollection:
-        sums = [
-            counts | f"Sum {name}" >> beam.CombineGlobally(AddCounts()).without_defaults()
-            for name, counts in inputs.items()
-            if name != FILES
-        ]
-        total = sums | beam.Flatten() | "Total" >> beam.CombineGlobally(AddCounts())
-        return inputs[FILES] | "Commit" >> beam.ParDo(self._commit, beam.pvalue.AsSingleton(total))
+        counted = {name: counts for name, counts in inputs.items() if name != FILES}
+        sums = [counts | f"Sum {name}" >> beam.ParDo(_SumOfBundle()) for name, counts in counted.items()]
+        total = sums | beam.Flatten() | "Total" >> beam.CombineGlobally(AddCounts()).without_defaults()
+        return inputs[FILES] | "Commit" >> beam.ParDo(self._commit, beam.pvalue.AsSingleton(total, default_value={}))
 
 
 def count_record(record: DeadLetter | Deferred) -> dict[str, int]:
@@ -95,6 +93,19 @@ class AddCounts(beam.CombineFn):
 
     def extract_output(self, total: Counts) -> dict[str, int]:
         return total.total()
+
+
+class _SumOfBundle(beam.DoFn):
+    """Counts of many small elements travel as few."""
+
+    def start_bundle(self) -> None:
+        self._counts = Counts()
+
+    def process(self, counts: Mapping[str, int]) -> None:
+        self._counts.add(counts)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield at_end_of_bundle(self._counts.total())
 
 
 class _Commit(beam.DoFn):

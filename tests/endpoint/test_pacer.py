@@ -1,6 +1,7 @@
 """The pacer on a clock of its own: no second holds more than the ceiling, and the rate finds its way."""
 
 from collections import deque
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -202,13 +203,12 @@ def members(rate, number, offsets):
 )
 def test_members_together_stay_within_the_rate_though_each_is_late_at_times(shared, offsets, late):
     rate, number = shared
-    pacers, service, calls = members(rate, number, offsets[:number]), Limited(rate), 0
-    for _ in range(10 * rate):
+    pacers, service = members(rate, number, offsets[:number]), Limited(rate)
+    for call in range(10 * rate):
         pacer = min(pacers, key=lambda one: one.next_slot(0.0))
         now = pacer.next_slot(0.0)
         pacer.take(now)
-        calls += 1
-        service.accepts(now + late[calls % len(late)] * (calls % 3 == 0))
+        service.accepts(now + late[call % len(late)] * (call % 3 == 0))
     assert service.refused == 0
 
 
@@ -220,8 +220,7 @@ def test_a_member_that_was_late_comes_back_to_its_slots_little_by_little():
     for _ in range(200):
         slots.append(pacer.next_slot(0.0))
         pacer.take(slots[-1])
-    gaps = [later - sooner for sooner, later in zip(slots, slots[1:], strict=False)]
-    assert (1 - SOONER) * interval - 1e-9 <= min(gaps) < max(gaps) + 1e-9
-    assert max(gaps) <= (1 + LATER) * interval + 1e-9
+    gaps = [later - sooner for sooner, later in pairwise(slots)]
+    assert (1 - SOONER) * interval - 1e-9 <= min(gaps) <= max(gaps) <= (1 + LATER) * interval + 1e-9
     assert slots[0] != pytest.approx(grid.nearest(slots[0], interval))
     assert slots[-1] == pytest.approx(grid.nearest(slots[-1], interval))
