@@ -43,7 +43,7 @@ FORMULAS = (
     ),
     (
         "share of a process",
-        f"R / P, of which {HEADROOM:.0%} are used; {SHARED_HEADROOM:.0%} from {GRID_BELOW:g} calls/s on where P > 1, "
+        f"R / P, of which {HEADROOM:.0%} are used; {SHARED_HEADROOM:.1%} from {GRID_BELOW:g} calls/s on where P > 1, "
         f"{THIN_HEADROOM:.0%} below {THIN:g} call/s where it is fixed",
     ),
     ("images held by a process", f"2 x max_in_flight + batch_size = {_HELD}"),

@@ -23,6 +23,7 @@ MODES = {
     "multi-threading": ["--direct_running_mode=multi_threading", "--direct_num_workers=2"],
     "multi-processing": ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
 }
+SOME_MODES = ["in memory", pytest.param("multi-threading", marks=pytest.mark.long), "multi-processing"]
 
 
 class Command:
@@ -95,7 +96,7 @@ def check_nothing_was_lost(emulator, run, flags):
 
 
 @pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "kill"])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SOME_MODES)
 def test_calls_in_flight_end_and_the_rest_is_deferred(emulator, run, flags, tmp_path, mode, whole_group):
     command = Command(emulator, *flags, *MODES[mode])
     command.wait_for_calls(40)
@@ -124,7 +125,7 @@ def test_while_planning_it_ends_at_once(emulator, run, flags):
     assert check_nothing_was_lost(emulator, run, flags) == (0, IMAGES)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SOME_MODES)
 def test_the_second_one_stops_at_once(emulator, run, flags, mode):
     at_once, for_ever = ({"kind": "slow", "seconds": seconds} for seconds in (0, 60))
     rules = [{"match": {"first": 30}, "fault": at_once}, {"match": {}, "fault": for_ever}]

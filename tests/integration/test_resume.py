@@ -8,12 +8,15 @@ import threading
 
 import pytest
 
+from conftest import KEY, Run
+from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.schemas import TABLES
 
 WRITTEN = list(TABLES)
 OF_THE_CALL = {
     "run_id",
+    "endpoint",
     "request_id",
     "latency_ms",
     "analyzed_at",
@@ -57,13 +60,17 @@ def flags_of(folder, output, *more):
     ]
 
 
-@pytest.fixture
-def uninterrupted(emulator, run, pictures, tmp_path):
+@pytest.fixture(scope="module")
+def uninterrupted(make_picture, tmp_path_factory):
     """300 pictures, and the tables of a run that nobody disturbed."""
-    folder = pictures(300)[0].parent
-    finished = run(*flags_of(folder, tmp_path / "undisturbed", "--requests_per_second", 2000), features=None)
-    assert finished.code == 0
-    emulator.reset()
+    folder, output = tmp_path_factory.mktemp("pictures"), tmp_path_factory.mktemp("undisturbed") / "out"
+    for index in range(300):
+        make_picture(folder / f"{index:05d}.png", index)
+    with Emulator(key=KEY) as emulator, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("VISION_ENDPOINT", emulator.url)
+        environment.setenv("VISION_KEY", KEY)
+        assert main(["run", *map(str, flags_of(folder, output, "--requests_per_second", 2000))]) == 0
+    finished = Run(0, "", "", output)
     return folder, {table: content(finished, table) for table in WRITTEN}
 
 
@@ -99,7 +106,12 @@ def test_killed_again_and_again_at_random_moments(uninterrupted, emulator, run, 
 
 
 @pytest.mark.parametrize(
-    "pattern", ["staging/*/*.parquet", "images/*/*.parquet", "deferred/*/*.parquet", "runs/*.json"]
+    "pattern",
+    [
+        "images/*/*.parquet",
+        "runs/*.json",
+        *(pytest.param(pattern, marks=pytest.mark.long) for pattern in ("staging/*/*.parquet", "deferred/*/*.parquet")),
+    ],
 )
 def test_killed_during_the_final_writes(uninterrupted, emulator, run, tmp_path, pattern):
     folder, expected = uninterrupted

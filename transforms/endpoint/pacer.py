@@ -38,7 +38,7 @@ takes fewer of its own slots and no other's, where it would be refused again and
 number changes, a member takes the next slot of the new grid: on the average it loses none and gains none. Clocks that
 differ only make the slots less even. Denser shares lie on the grid too: three streams of 13.2 calls a second have 14
 each in some seconds, and would have them in the same one. There who was late returns to its slots little by little
-(what is made up for at once is a call too many in that second), and 0.98 R is used, as each is late by chance of its
+(what is made up for at once is a call too many in that second), and 0.985 R is used, as each is late by chance of its
 own.
 
 From CUBIC: back to where it was lost, then flat, then ever steeper; not its cubes, an exponential finds a limit that
@@ -53,7 +53,7 @@ from collections import deque
 from typing import NamedTuple
 
 HEADROOM = 0.99
-SHARED_HEADROOM = 0.98  # of processes that call for one rate: each is late by chance of its own
+SHARED_HEADROOM = 0.985  # of processes that call for one rate: each is late by chance of its own
 THIN, THIN_HEADROOM = 1.0, 0.97  # calls per second below which a share is thin
 GRID_BELOW = 3.0  # calls per second: above it, who was late comes back to its slots little by little:
 SOONER, LATER = 0.002, 0.02  # of an interval with each call; what is made up for at once is too much in that second
