@@ -146,7 +146,7 @@ def _start(world: World, scenario: Scenario, draw: Random) -> None:
     settings = CallSettings(max_in_flight=scenario.max_in_flight)
     rate = scenario.rate
     share = rate / (scenario.planned or scenario.workers) if rate else None
-    board = MemoryBoard(world, LAG) if scenario.live and rate else None
+    board = MemoryBoard(world, LAG) if scenario.live else None
     at_start = share if scenario.second_job is None else None  # jobs know nothing of each other's P
     workers = [Worker(world, settings, scenario.batch_size, at_start, rate, board) for _ in range(scenario.workers)]
     for worker in workers:

@@ -122,6 +122,7 @@ class Gate:
     ) -> None:
         """This process is one of so many that share the rate, and may call at `rate`; `wall` is the wall clock."""
         self.members, self.others_are_well = members, others_are_well
+        self.pacer.is_alone = members == 1
         if rate is not None:
             self.pacer.share(rate, now, Grid(rank, max(members, 1), wall - now))
 

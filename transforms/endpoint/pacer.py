@@ -16,10 +16,10 @@ count: the present pace can have caused no other refusal.
 
 The pace is cut to 0.97 of what was borne (started less refused, of the last second), and for 0.7 s, the *dip*, to
 0.85 of that: the service's window drains, and what is still refused there is not for our pace. It is b; and if that
-explains what was refused before the cut, the cut was a mistake and is taken back. b is learned below a given rate
-only, and no more than 0.12: where processes that know nothing of each other look for one limit, each would take the
-refusals that its siblings cause for the weather, and all would climb. No cut is below a quarter of the best that was
-borne lately.
+explains what was refused before the cut, the cut was a mistake and is taken back. Below a given rate b is learned up
+to 0.12. Processes that look for one limit together learn none: each would take the refusals that its siblings cause
+for the weather, and all would climb. One that knows of no other learns up to 0.05: it may be wrong.
+No cut is below a quarter of the best that was borne lately.
 
 The gate closes for all, for as long as the service asks, where most of the last calls were refused; else a refusal's
 wait is its own image's (`call.py`), and the others go on.
@@ -66,7 +66,7 @@ USED = 1.5  # the pace may be so many times what is really called
 USUAL, USUAL_FACTOR = 0.03, 1.5  # what a call takes off the sum of refusals
 ENOUGH, ENOUGH_FACTOR = 3.0, 30.0  # the sum that is a rate
 ENDS_CLIMB = 1.0  # the sum that ends a climb above what is known to be borne, where there is no ceiling
-MOST_BACKGROUND = 0.12
+MOST_BACKGROUND, MOST_UNKNOWN = 0.12, 0.05  # below a given rate; where the limit is unknown
 USUAL_IN_DIP = 0.5
 EXPLAINS = 2.5  # times the background: so many refusals are explained by it
 KEPT = 0.8  # of what earlier dips say
@@ -109,6 +109,7 @@ class Pacer:
     def __init__(self, ceiling: float | None, now: float, phase: float = 0.0) -> None:
         self.ceiling = _with_headroom(ceiling) if ceiling else float("inf")
         self.has_share = True
+        self.is_alone = False  # no other process is known of
         self._grid: Grid | None = None
         self.rate = self.ceiling if ceiling else START
         self._plateau = self.ceiling if ceiling else None  # where the climb begins; None: nothing was found yet
@@ -121,7 +122,7 @@ class Pacer:
         self._dip: _Dip | None = None
         self._recent = _Recent()
         self._sum = 0.0
-        self._background = _Background()
+        self._background = _Background(MOST_BACKGROUND if ceiling else MOST_UNKNOWN)
         self._pause = FIRST_PAUSE
 
     @property
@@ -220,7 +221,7 @@ class Pacer:
         self._sum += 1
         if self._dip:
             self._dip.refused += 1
-        tolerated = ENOUGH_FACTOR * self._background.share
+        tolerated = ENOUGH_FACTOR * self._weather
         if self._sum >= ENOUGH + tolerated:
             self._cut(now)
             if self._recent.mostly_refused:
@@ -230,7 +231,11 @@ class Pacer:
 
     @property
     def _usual(self) -> float:
-        return USUAL_IN_DIP if self._dip else USUAL + USUAL_FACTOR * self._background.share
+        return USUAL_IN_DIP if self._dip else USUAL + USUAL_FACTOR * self._weather
+
+    @property
+    def _weather(self) -> float:
+        return self._background.share if self.is_alone or self.ceiling < float("inf") else 0.0
 
     def _close(self, now: float, wait: float | None) -> None:
         if wait is None and now < self._closed_until:
@@ -291,9 +296,8 @@ class Pacer:
         if now < max(dip.ends_at, self._closed_until + DIP_SECONDS):
             return
         assert self._plateau is not None
-        if self.ceiling < float("inf"):
-            self._background.learn(dip.calls, dip.refused)
-        if 0 < dip.refused_before <= EXPLAINS * self._background.share:
+        self._background.learn(dip.calls, dip.refused)
+        if 0 < dip.refused_before <= EXPLAINS * self._weather:
             self.rate, self._plateau = dip.rate_before, dip.plateau_before
         else:
             self.rate = self._plateau
@@ -317,13 +321,14 @@ class _Dip:
 class _Background:
     """The share of refusals that is not for our pace: that of the last dips, and no more than is refused at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: float) -> None:
+        self._most = most
         self._calls = self._refused = self._overall = 0.0
 
     @property
     def share(self) -> float:
         in_dips = self._refused / self._calls if self._calls else 0.0
-        return min(in_dips, max(self._overall, 0.0), MOST_BACKGROUND)
+        return min(in_dips, max(self._overall, 0.0), self._most)
 
     def follow(self, is_refused: bool) -> None:
         self._overall += FOLLOWS * (is_refused - self._overall)
