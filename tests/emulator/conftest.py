@@ -78,7 +78,7 @@ class Caller:
             sent["Content-Type"] = content_type
         parameters = {"api-version": "2024-02-01", **{name.replace("_", "-"): v for name, v in query.items()}}
         return self.session.post(
-            self.emulator.url + PATH, data=body, params=parameters, headers=sent, timeout=10, allow_redirects=False
+            self.emulator.url + PATH, data=body, params=parameters, headers=sent, timeout=60, allow_redirects=False
         )
 
     def analyze(self, body: bytes, features: str = "tags", **query: str) -> requests.Response:
@@ -138,4 +138,4 @@ def order(caller: Caller, kind: str, match: dict[str, Any] | None = None, **para
 
 
 def control(emulator: Emulator, method: str, body: str | None = None) -> requests.Response:
-    return requests.request(method, emulator.url + "/_emulator/faults", data=body, timeout=5)
+    return requests.request(method, emulator.url + "/_emulator/faults", data=body, timeout=60)

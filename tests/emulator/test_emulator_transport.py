@@ -35,7 +35,7 @@ def test_an_answer_is_several_chunks(caller: Caller, picture: bytes):
     sent = {"Ocp-Apim-Subscription-Key": caller.emulator.key, "Content-Type": "application/octet-stream"}
     query = {"api-version": "2024-02-01", "features": "tags,people,objects"}
     with requests.post(
-        caller.emulator.url + PATH, picture, params=query, headers=sent, stream=True, timeout=5
+        caller.emulator.url + PATH, picture, params=query, headers=sent, stream=True, timeout=60
     ) as reply:
         assert len(list(reply.raw.read_chunked())) > 1
 
@@ -66,7 +66,7 @@ def test_idle_connections_are_closed_on_order(caller: Caller, picture: bytes):
 
 
 def test_a_busy_connection_is_not_closed(caller: Caller, picture: bytes):
-    caller.emulator.set_faults({"close_idle_after": 0.05, "latency": {"seconds": 0.1}})
+    caller.emulator.set_faults({"close_idle_after": 1.0, "latency": {"seconds": 1.1}})
     assert [caller.analyze(picture).status_code for _ in range(3)] == [200] * 3
     assert caller.emulator.stats()["connections"] == 1
 
