@@ -39,7 +39,7 @@ def test_an_outage_that_outlasts_patience_keeps_what_was_answered(emulator, run,
     assert (accounts["analyzed"], accounts["dead_letters"], accounts["deferred"]) == (30, 0, 50)
 
 
-@pytest.mark.parametrize("kind", ["internal", "reset"])
+@pytest.mark.parametrize("kind", ["internal", pytest.param("reset", marks=pytest.mark.long)])
 def test_poison_images_are_no_outage(emulator, run, pictures, kind):
     """One image in a hundred always fails, also when nothing but poison is left to call."""
     folder = pictures(495)[0].parent
@@ -61,7 +61,9 @@ def test_limits_hold_and_refusals_are_waited_out(emulator, run, pictures):
     print("most accepted in one second:", stats["most_accepted_in_1s"], "refused:", stats["by_status"].get("429", 0))
 
 
-@pytest.mark.parametrize("form", ["both", "header", "message", "date", "ms", "none"])
+@pytest.mark.parametrize(
+    "form", ["both", "ms", "none", *(pytest.param(form, marks=pytest.mark.long) for form in ("header", "message", "date"))]
+)
 def test_every_form_of_refusal_is_waited_out(emulator, run, pictures, form):
     emulator.set_faults({"limits": [{"kind": "sliding", "calls": 20}], "throttle_form": form})
     finished = run("--images", pictures(50)[0].parent / "*.png", "--requests_per_second", "60")

@@ -24,7 +24,7 @@ def poisoned(fault):
     return {"latency": {"seconds": 0.05}, "rules": [{"match": {"width": POISON}, "fault": fault}]}
 
 
-@pytest.mark.parametrize("fault", ["internal", "reset", "short_body"])
+@pytest.mark.parametrize("fault", ["internal", "reset", pytest.param("short_body", marks=pytest.mark.long)])
 def test_a_few_images_that_always_fail_end_as_dead_letters_soon(emulator, timed, pictures, fault):
     """With no rate given, as it is when nobody knows the limit."""
     folder = pictures(60)[0].parent
