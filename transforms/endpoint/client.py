@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
@@ -91,7 +91,8 @@ class Client:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         # What `requests` works out for every call is the same for all of ours: proxies, pool, target.
-        prepared = self._session.prepare_request(requests.Request("POST", endpoint + PATH, params=request.query()))
+        query = urlencode(request.query(), safe=",")  # urllib3 goes over what is quoted with each call
+        prepared = self._session.prepare_request(requests.Request("POST", endpoint + PATH, params=query))
         proxies = get_environ_proxies(prepared.url or "")
         self._pool = adapter.get_connection_with_tls_context(prepared, True, proxies=proxies)
         self._target = adapter.request_url(prepared, proxies)
