@@ -62,7 +62,8 @@ def test_limits_hold_and_refusals_are_waited_out(emulator, run, pictures):
 
 
 @pytest.mark.parametrize(
-    "form", ["both", "ms", "none", *(pytest.param(form, marks=pytest.mark.long) for form in ("header", "message", "date"))]
+    "form",
+    ["both", "ms", "none", *(pytest.param(form, marks=pytest.mark.long) for form in ("header", "message", "date"))],
 )
 def test_every_form_of_refusal_is_waited_out(emulator, run, pictures, form):
     emulator.set_faults({"limits": [{"kind": "sliding", "calls": 20}], "throttle_form": form})

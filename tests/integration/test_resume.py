@@ -7,8 +7,8 @@ import sys
 import threading
 
 import pytest
-
 from conftest import KEY, Run
+
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.schemas import TABLES
