@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fetches the parts of the engines that the tests in tests/engines run on, into .venv/engines. Best effort: what cannot be
-# had is named, and its tests skip. Needs Go for Prism, Maven for Flink's job server, npm for Azurite.
+# Fetches the parts of the engines that the tests in tests/engines run on, and axe for those of the report, into
+# .venv/engines. Best effort: what cannot be had is named, and its tests skip. Needs Go for Prism, Maven for Flink's job
+# server, npm for Azurite and axe.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 engines="$PWD/.venv/engines"
@@ -24,6 +25,11 @@ azurite() {
   npm install --silent --no-audit --no-fund --prefix "$engines/azurite" azurite@3.35.0
 }
 
-for part in prism flink azurite; do
+axe() {
+  [[ -f $engines/axe/node_modules/axe-core/axe.min.js ]] && return
+  npm install --silent --no-audit --no-fund --prefix "$engines/axe" axe-core@4.14.1
+}
+
+for part in prism flink azurite axe; do
   "$part" >"$engines/$part.log" 2>&1 || echo "$part cannot be had here (see .venv/engines/$part.log): its tests skip" >&2
 done

@@ -43,7 +43,7 @@ const svg = (tag, properties = {}, ...children) =>
   add(set(document.createElementNS("http://www.w3.org/2000/svg", tag), properties), ...children);
 const part = (id) => document.getElementById(id);
 
-const count = (number) => String(Math.round(number)).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+const count = (number) => String(Math.round(number)).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const many = (number, one, several = one + "s") => `${count(number)} ${number === 1 ? one : several}`;
 const spelled = (name) => name.replaceAll("_", " ").replace("read lines", "text lines");
 const sureness = (value) => (value === null ? "" : value >= 0.005 || value === 0 ? value.toFixed(2) : value.toPrecision(1));

@@ -58,8 +58,16 @@ function timeline(steps, step, limit) {
 function percentiles(points) {
   const top = Math.max(...points.map((point) => point[3])) || 1;
   const first = points[0][0], span = points[points.length - 1][0] - first || 1;
-  const lines = [[3, "p99"], [2, "p90"], [1, "p50"]].map(([column, name]) =>
-    svg("polyline", { class: name, points: points.map((point) => `${((point[0] - first) / span) * 1000},${HIGH - (point[column] / top) * HIGH * 0.98}`).join(" ") }));
+  const steps = points.slice(1).map((point, place) => point[0] - points[place][0]).sort((a, b) => a - b);
+  const gap = 3.5 * (steps[Math.floor(steps.length / 2)] || 1); // where no answer came for so long, the line is broken
+  const parts = [[]];
+  points.forEach((point, place) => {
+    if (place && point[0] - points[place - 1][0] > gap) parts.push([]);
+    parts[parts.length - 1].push(point);
+  });
+  const at = (point, column) => `${((point[0] - first) / span) * 1000},${HIGH - (point[column] / top) * HIGH * 0.98}`;
+  const lines = [[3, "p99"], [2, "p90"], [1, "p50"]].flatMap(([column, name]) =>
+    parts.map((part) => svg("polyline", { class: name, points: part.map((point) => at(point, column)).join(" ") })));
   return { top, svg: plot(1000, `Latency over time: the 99th percentile is at most ${duration(top / 1000)}`, lines) };
 }
 

@@ -28,24 +28,27 @@ def main(argv: list[str]) -> int:
     parser = Parser(prog="image-analysis-beam report", description="Writes report.html into the output folder.")
     parser.add_argument("output", help="the output folder of the job")
     parser.add_argument("--run", help="the run to report; the latest one if it is left out")
+    parser.add_argument("--all", action="store_true", help="also the history: open failures over time, cost by month")
     parser.add_argument("--prices", help="JSON file with prices per 1 000 transactions, by feature")
     try:
         given = parser.parse_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
-    out(write_report(given.output, given.run, _prices(given.prices)))
+    out(write_report(given.output, given.run, _prices(given.prices), given.all))
     return 0
 
 
-def write_report(output: str, run_id: str | None = None, prices: Prices | None = None) -> str:
+def write_report(output: str, run_id: str | None = None, prices: Prices | None = None, all_runs: bool = False) -> str:
     """Writes the report of a committed run, the latest one if none is named; returns its path.
+
+    `all_runs`: with the history of the folder.
 
     Raises:
       ConfigurationError: there is no such run, or it is damaged.
     """
     folder = Folder(output, run_id)
     with told("report"), as_it_was_written(folder.layout.output), read(folder) as reading:
-        html = render(*page_data(reading, prices, datetime.now(timezone.utc)))
+        html = render(*page_data(reading, prices, datetime.now(timezone.utc), all_runs))
     path = storage.join(output_folder(output), REPORT)
     storage.write_whole(path, html.encode())
     return path

@@ -16,10 +16,10 @@ from .facets import facets
 from .layers import COUNTED, PLACED
 from .needs import needs
 from .reading import Reading, open_failures
+from .runs import runs
 from .sheet import Sheet, make_sheet
 from .wording import readable
 
-MOST_RUNS = 12  # that are listed
 LATENCY_STEPS = 60
 _EMULATOR = "-emulator"  # what the emulator's versions of the model end in
 
@@ -41,16 +41,12 @@ span AS (SELECT min(moment) AS first, greatest((max(moment) - min(moment)) / $st
 SELECT (first + step * floor((moment - first) / step))::BIGINT AS begins, quantile_cont(latency_ms, [0.5, 0.9, 0.99])
 FROM mine, span GROUP BY begins ORDER BY begins
 """
-_RUNS = """
-SELECT run_id, strftime(started_at, '%Y-%m-%dT%H:%M:%SZ') AS started_at, complete, input, analyzed, dead_letters,
-    deferred, skipped, duplicates, attempts, billed_units, transactions, amount::DOUBLE AS amount, currency,
-    features, model_name
-FROM runs ORDER BY number DESC LIMIT $most
-"""
 
 
-def page_data(reading: Reading, prices: Prices | None, now: datetime) -> tuple[dict[str, Any], Sheet]:
-    """The data of the page, and the sheet whose pictures go beside it."""
+def page_data(
+    reading: Reading, prices: Prices | None, now: datetime, all_runs: bool = False
+) -> tuple[dict[str, Any], Sheet]:
+    """The data of the page, and the sheet whose pictures go beside it. `all_runs`: with their history."""
     found = facets(reading)
     sheet = make_sheet(reading, [image_id for one in found["odd"] for image_id in one["images"]])
     groups = needs(reading)
@@ -61,7 +57,7 @@ def page_data(reading: Reading, prices: Prices | None, now: datetime) -> tuple[d
         "made": now.strftime("%Y-%m-%d %H:%M UTC"),
         "run": _run(run, folder),
         "verdict": _verdict(reading, groups, sheet.total),
-        "changed": _changed(folder),
+        "changed": _changed(reading),
         "outcomes": [[name, run["conservation"][name], run.get(name, {})] for name in OUTCOMES],
         "needs": groups,
         "sheet": {
@@ -73,7 +69,7 @@ def page_data(reading: Reading, prices: Prices | None, now: datetime) -> tuple[d
         "facets": found,
         "pace": _pace(reading),
         "cost": _cost(run, prices),
-        "runs": {"number": len(folder.manifests), "rows": _dicts(reading, _RUNS, most=MOST_RUNS)},
+        "runs": runs(reading, all_runs),
     }, sheet
 
 
@@ -122,14 +118,15 @@ def _verdict(reading: Reading, groups: list[dict[str, Any]], total: int) -> dict
     }
 
 
-def _changed(folder: Folder) -> dict[str, Any] | None:
+def _changed(reading: Reading) -> dict[str, Any] | None:
     """What is open now and was not before the run, and the reverse; None where there was no run before."""
-    before = folder.before()
-    if before is None:
+    committed = list(reading.folder.manifests)
+    if len(committed) < 2:
         return None
-    then, now = open_failures(before), open_failures(folder)
+    then = open_failures(reading.folder.as_of(committed[-2]))
+    now = dict(reading.rows("SELECT image_id, reason FROM failures"))
     return {
-        "since": list(before.manifests)[-1],
+        "since": committed[-2],
         "new": len(now.keys() - then.keys()),
         "fixed": len(then.keys() - now.keys()),
         "still": len(then.keys() & now.keys()),
@@ -177,9 +174,3 @@ def _if_any(amount: Decimal) -> str | None:
 def _duration(run: Manifest) -> float | None:
     times = [datetime.fromisoformat(run[name]) for name in ("started_at", "committed_at") if run[name]]
     return (times[1] - times[0]).total_seconds() if len(times) == 2 else None
-
-
-def _dicts(reading: Reading, query: str, **values: Any) -> list[dict[str, Any]]:
-    result = reading.connection.execute(query, values)
-    names = [name for name, *_ in result.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -82,9 +82,9 @@ def _odd(reading: Reading) -> list[dict[str, Any]]:
     least = "SELECT image_id FROM captions SEMI JOIN scope USING (image_id) WHERE confidence IS NOT NULL"
     odd = []
     if found:
-        nothing = f"{images} ANTI JOIN ({found}) USING (image_id)"
-        number = reading.row(f"SELECT count(*) {nothing}")[0]
-        odd.append(_oddity(reading, "nothing found", number, f"SELECT image_id {nothing} ORDER BY image_id"))
+        reading.rows(f"CREATE TABLE nothing AS SELECT image_id {images} ANTI JOIN ({found}) USING (image_id)")
+        number = reading.row("SELECT count(*) FROM nothing")[0]
+        odd.append(_oddity(reading, "nothing found", number, "SELECT image_id FROM nothing ORDER BY image_id"))
     several = reading.row(f"SELECT count(*) {images}")[0] > 2 * ODD
     if several:
         odd.append(_oddity(reading, "least sure captions", None, f"{least} ORDER BY confidence, image_id"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any
 
 from ...transforms.endpoint.faults import FAULTS
 from ..cost import asked
-from ..troubleshooting import SINGLE_IMAGES, entry_of_deferred
+from ..troubleshooting import PAGE, SINGLE_IMAGES, entry_of_deferred
 from .reading import Reading
 from .wording import readable
 
@@ -15,7 +16,6 @@ URIS = 2_000  # of all groups together; their text is bounded too
 MOST_CHARACTERS = 180_000
 MOST_MESSAGES = 3  # of one group
 _LONGEST = 2_000
-_DOCUMENTS = "https://github.com/image-analysis-beam/image-analysis-beam/blob/main/docs/troubleshooting.md"
 
 _GROUPS = """
 SELECT place, reason, count(*) AS number, any_value(what_to_do) AS what_to_do,
@@ -59,7 +59,7 @@ def _group(reading: Reading, group: tuple[Any, ...], most: int, room: int) -> di
         "what_to_do": what_to_do or "run the same command again",
         "next": following,
         "since": since,
-        "link": f"{_DOCUMENTS}#{entry}",
+        "link": f"{_sources()}/blob/main/{PAGE}#{entry}",
         "messages": _messages(rows),
         "uris": shown,
         "images": [row[-1] for row in rows],
@@ -67,10 +67,24 @@ def _group(reading: Reading, group: tuple[Any, ...], most: int, room: int) -> di
     }
 
 
+def _sources() -> str:
+    """Where the package says that it is published from."""
+    try:
+        urls = dict(entry.split(", ", 1) for entry in metadata("image-analysis-beam").get_all("Project-URL", []))
+    except PackageNotFoundError:
+        urls = {}
+    return urls.get("Documentation", "https://github.com/image-analysis-beam/image-analysis-beam").split("#")[0]
+
+
 def _messages(rows: list[tuple[Any, ...]]) -> list[list[str]]:
-    """The first different messages, each with what else is known of its call."""
+    """The first messages that differ in more than the image's name, each with what else is known of its call."""
     found: dict[str, str] = {}
-    for _, _, _, message, status, code, attempts, request_id, _ in rows:
+    kinds = set[str]()
+    for uri, _, position, message, status, code, attempts, request_id, _ in rows:
+        kind = (message or "").replace((uri or "").rsplit("/")[-1], "").replace(f"line {position}:", "")
+        if kind in kinds:
+            continue
+        kinds.add(kind)
         facts = [f"HTTP {status}" if status else "", code, f"{attempts} attempts" if (attempts or 0) > 1 else ""]
         facts.append(f"request {request_id}" if request_id else "")
         if len(found) < MOST_MESSAGES:

@@ -16,7 +16,7 @@ from ..views.database import Folder, opened
 from .layers import NAMED, PLACED, TOLD
 
 _THREADS = 4
-_MEMORY = "400MB"  # beyond it DuckDB goes on in temporary files
+_MEMORY = "320MB"  # beyond it DuckDB goes on in temporary files
 _SECTIONS = [*TOLD, *NAMED, *PLACED]
 _READ = ["images", *_SECTIONS, "outcomes", "failures", "inputs", "answers", "former", "runs", "cost"]
 _KEPT = ("inputs", "former", "answers", "images", "failures", "outcomes")

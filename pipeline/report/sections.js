@@ -73,7 +73,7 @@ function asked() {
 function thumbs(numbers, most, name) {
   const shown = numbers.slice(0, most);
   return el("div", { class: "thumbs" }, shown.map((number, place) => {
-    const one = tile(number, { class: `tile small ${outcomeOf(images[number])}` });
+    const one = smallTile(number);
     one.addEventListener("click", () => openLight(numbers, place, () => one.focus()));
     return one;
   }), numbers.length > most ? el("button", { type: "button", class: "small", onclick: () => showOnly(numbers, name) }, `all ${count(numbers.length)} of the sheet`) : null);
@@ -131,7 +131,7 @@ function names(table, found) {
     const rows = found.most.map(([name, bins]) => [name, bins.slice(from).reduce((sum, number) => sum + number, 0)]);
     const shown = rows.filter(([, number]) => number).sort((a, b) => b[1] - a[1]).slice(0, most.length);
     const top = shown.length ? shown[0][1] : 1;
-    box.replaceChildren(...shown.map(([name, number]) => el("li", {}, el("button", { type: "button", "aria-label": `${name.slice(0, 60)}: ${number}, show in the contact sheet`, onclick: () => {
+    box.replaceChildren(...shown.map(([name, number]) => el("li", {}, el("button", { type: "button", title: "show them in the contact sheet", onclick: () => {
       clearFilters();
       filters[isTag ? "tag" : "object"] = name;
       goToSheet();
@@ -184,7 +184,7 @@ function drawWent() {
   const { calls } = pace;
   add(section, el("dl", { class: "figures" },
     figure("attempts", count(calls.attempts)), figure("of them retries", count(calls.retries)),
-    calls.attempts && calls.processes ? figure("members: processes that called", count(calls.processes)) : null,
+    calls.attempts && calls.processes ? figure("members (processes)", count(calls.processes)) : null,
     waited ? figure("what the pace waited for", pace.limited_by.map(([name, seconds]) => `${name} ${Math.round((100 * seconds) / waited)}%`).join(", ")) : null,
     calls.throttled_seconds ? figure("waited for the limit", duration(calls.throttled_seconds)) : null,
     calls.breaker_openings ? figure("pauses after outages", count(calls.breaker_openings)) : null,
@@ -232,12 +232,29 @@ function costs(cost) {
     el("p", { class: "note" }, `At ${cost.prices} per thousand transactions. What counts is the invoice.`));
 }
 
+const dayOf = (run) => run.replace(/^(\d{4})(\d\d)(\d\d)T.*/, "$1-$2-$3");
+
+function openOverTime(open) {
+  const numbers = open.map(([, number]) => number);
+  const most = Math.max(...numbers);
+  return el("figure", {}, el("figcaption", {}, "Open after each run ", el("small", {}, `at most ${count(most)}, now ${count(numbers[numbers.length - 1])}`)),
+    el("div", { class: "chart low" }, area(numbers, `Images that were open after each run: at most ${most}, now ${numbers[numbers.length - 1]}`)),
+    el("div", { class: "ticks" }, el("span", {}, dayOf(open[0][0])), el("span", {}, dayOf(open[open.length - 1][0]))));
+}
+
+function costByMonth(months) {
+  const top = Math.max(...months.map((row) => row[3]), 0.01);
+  return el("div", {}, el("h3", {}, "Cost by month"), months.length ? el("ul", { class: "names plain" }, months.map(([month, currency, transactions, amount]) =>
+    el("li", { title: many(transactions, "transaction") }, month, meter(amount / top), el("span", { class: "number" }, `${amount.toFixed(2)} ${currency}`)))) : el("p", { class: "note" }, "Nothing was spent."));
+}
+
 function drawRuns() {
   const section = part("runs");
   const { number, rows } = data.runs;
   const columns = ["input", "analyzed", "dead_letters", "deferred", "skipped", "duplicates", "attempts"];
   add(section, el("h2", { id: "runs-title" }, number === 1 ? "The run" : "All runs"),
-    el("p", { class: "note" }, el("code", {}, foreign(data.run.folder)), ` holds ${many(number, "committed run")}.`, rows.length < number ? ` Below are the newest ${rows.length}.` : ""),
+    el("p", { class: "note" }, el("code", {}, foreign(data.run.folder)), ` holds ${many(number, "committed run")}.`, rows.length < number ? ` Below are the newest ${rows.length}.` : "", data.runs.open ? "" : " report with --all shows their history."),
+    data.runs.open && el("div", { class: "columns" }, number > 1 && openOverTime(data.runs.open), costByMonth(data.runs.months)),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Runs" }, el("table", { class: "runs" },
       el("thead", {}, el("tr", {}, ["run", ...columns.map(spelled), "cost"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, rows.map((row) => el("tr", { class: row.run_id === data.run.id ? "chosen" : null }, el("th", { scope: "row" }, row.run_id), columns.map((name) => el("td", {}, count(row[name] || 0))), el("td", {}, row.amount === null ? "" : `${row.amount.toFixed(2)} ${row.currency}`)))))));

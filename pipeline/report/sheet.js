@@ -145,17 +145,25 @@ function captionOf(image) {
   return nameOf(image.u);
 }
 
+/** The picture, or what is known instead; a failure is written on it, and of others the caption is shown at a touch. */
 function tile(number, properties) {
   const image = images[number];
-  const failure = image.f ? `${image.f[0] === "deferred" ? "deferred" : "failed"}: ${spelled(image.f[1])}` : "";
-  const label = [failure, captionOf(image).slice(0, 200), nameOf(image.u).slice(-80)].filter(Boolean).join("; ");
-  const button = el("button", { type: "button", class: `tile ${outcomeOf(image)}`, "aria-label": label, ...properties });
+  const button = el("button", { type: "button", class: `tile ${outcomeOf(image)}`, ...properties });
   const address = thumbnails(number);
-  if (address) button.append(el("img", { src: address, alt: "", decoding: "async", draggable: "false" }));
-  else button.append(el("bdi", { class: "words", dir: "auto" }, image.f && !image.c ? nameOf(image.u).slice(-60) : captionOf(image).slice(0, 160)));
-  if (failure) button.append(el("span", { class: "mark" }, spelled(image.f[1])));
-  else if (address) button.append(el("bdi", { class: "told", dir: "auto" }, captionOf(image).slice(0, 120)));
+  const name = nameOf(image.u).slice(-60);
+  if (address) add(button, el("img", { src: address, alt: image.f ? name : "", decoding: "async", draggable: "false" }));
+  else add(button, el("bdi", { class: "words", dir: "auto" }, image.f && !image.c ? name : captionOf(image).slice(0, 160)));
+  if (image.f) add(button, " ", el("span", { class: "mark" }, spelled(image.f[1])));
+  else if (address) add(button, el("bdi", { class: "told", dir: "auto" }, captionOf(image).slice(0, 120)));
   return button;
+}
+
+function smallTile(number) {
+  const image = images[number];
+  const address = thumbnails(number);
+  const text = (image.f ? nameOf(image.u) : captionOf(image)).slice(0, 120);
+  const shown = address ? el("img", { src: address, alt: text, decoding: "async" }) : el("bdi", { class: "words", dir: "auto" }, text);
+  return el("button", { type: "button", class: "tile mini", title: text }, shown);
 }
 
 function keepTabStop() {

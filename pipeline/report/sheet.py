@@ -18,7 +18,7 @@ from .reading import Reading
 from .thumbnails import Thumbnail, thumbnail
 from .wording import escaped, readable
 
-MOST_IMAGES = 900
+MOST_IMAGES = 1_000
 MOST_BYTES = 4_300_000  # of thumbnails and of what is known; the rest of the page is small
 MOST_FAILURES, RARE = 200, 80
 MOST_ROWS = 40  # of one table that are kept of one image

@@ -53,13 +53,11 @@ class Folder:
         """By run, oldest first."""
         return read_manifests(self.layout, self._runs)
 
-    def before(self) -> Folder | None:
-        """The folder as it was before the newest run; None where that is the first."""
-        if len(self._runs) < 2:
-            return None
+    def as_of(self, run_id: str) -> Folder:
+        """The folder as it was when one of its runs was committed."""
         earlier = copy(self)
-        earlier._runs = self._runs[:-1]
-        earlier.manifests = dict(list(self.manifests.items())[:-1])
+        earlier._runs = self._runs[: self._runs.index(run_id) + 1]
+        earlier.manifests = {name: self.manifests[name] for name in earlier._runs}
         return earlier
 
     def newest(self) -> Manifest:
@@ -87,7 +85,7 @@ def opened(
     """
     with ExitStack() as stack:
         connection = stack.enter_context(duckdb.connect(config=config or {}))
-        connection.execute("SET TimeZone='UTC'")
+        connection.execute("SET TimeZone='UTC'; SET enable_progress_bar=false;")
         fetched = stack.enter_context(tempfile.TemporaryDirectory()) if scheme_of(folder.layout.output) else None
         names = _mentioned(text) if text else _all()
         create(connection, folder, names, fetched, None if only is None else list(only), kept)

@@ -80,8 +80,13 @@ def test_what_changed_since_the_run_before_is_told(emulator, run, pictures, list
     second = run("--input", listed([*good, late, tmp_path / "never.png", tmp_path / "neither.png"]))
     changed = Page(second.output).data["changed"]
     assert changed == {"since": first.manifest["run_id"], "new": 1, "fixed": 1, "still": 1}
-    verdict = Page(second.output).data["verdict"]
-    assert (verdict["images"], verdict["answered"], verdict["need"]) == (5, 3, 2)
+    page = Page(second.output)
+    assert (page.data["verdict"]["images"], page.data["verdict"]["answered"], page.data["verdict"]["need"]) == (5, 3, 2)
+    assert "open" not in page.data["runs"]
+    assert main(["report", str(second.output), "--all"]) == 0
+    told = Page(second.output).data["runs"]
+    assert told["open"] == [[first.manifest["run_id"], 2], [second.manifest["run_id"], 2]]
+    assert [(month[1], month[2]) for month in told["months"]] == [("USD", 3)]
 
 
 def test_the_head_says_whose_answers_they_are(photo_run):
