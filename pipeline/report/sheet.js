@@ -11,6 +11,7 @@ const sheet = {
 const filters = { words: "", outcome: "", tag: "", object: "", people: false, text: false, only: null, onlyName: "" };
 const GAP = 6;
 const FEW_ROWS = 4;
+const ON_PAPER = 9; // rows
 const layerNumber = (name) => layers.findIndex((layer) => layer.name === name);
 const objectLayers = layers.filter((layer) => layer.isNamed).map((layer) => layer.number);
 const peopleLayer = layerNumber("people");
@@ -85,7 +86,7 @@ function justify(width, height) {
 }
 
 function layOut() {
-  const width = sheet.printing ? 680 : sheet.box.clientWidth;
+  const width = sheet.printing ? 700 : sheet.box.clientWidth;
   const full = width < 600 ? 96 : 148;
   const height = sheet.printing || !sheet.found.some((number) => thumbnails(number)) ? 84 : full;
   const isHere = sheet.box.contains(document.activeElement);
@@ -93,8 +94,8 @@ function layOut() {
   sheet.drawn.clear();
   sheet.width = width;
   sheet.rows = justify(width, height);
-  const few = sheet.rows.length > FEW_ROWS + 1 && !sheet.open;
-  sheet.shown = few ? FEW_ROWS : sheet.rows.length;
+  const few = sheet.rows.length > FEW_ROWS + 1 && (!sheet.open || sheet.printing);
+  sheet.shown = few ? (sheet.printing ? Math.min(ON_PAPER, sheet.rows.length) : FEW_ROWS) : sheet.rows.length;
   const last = sheet.rows[sheet.shown - 1];
   sheet.box.style.height = `${last ? last.top + last.height : 0}px`;
   sheet.more.hidden = sheet.rows.length <= FEW_ROWS + 1;
@@ -320,7 +321,7 @@ function drawSheet() {
   sheet.controls = makeControls();
   sheet.told = el("span", { class: "found", role: "status" });
   sheet.clear = el("button", { type: "button", class: "small", hidden: true, onclick: () => { clearFilters(); drawControls(); findImages(); } }, "Clear");
-  sheet.bar = el("div", { class: "bar", role: "search" }, sheet.controls.all, sheet.told, sheet.clear);
+  sheet.bar = el("div", { class: "tools", role: "search" }, sheet.controls.all, sheet.told, sheet.clear);
   sheet.box = el("div", { class: "sheet", role: "list", "aria-label": "Pictures" });
   sheet.none = el("p", { class: "none", hidden: true }, "No picture of this sheet fits. The tables hold all: image-analysis-beam sql.");
   sheet.more = el("button", { type: "button", class: "more" }, "");

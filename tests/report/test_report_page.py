@@ -98,7 +98,7 @@ def test_words_and_filters_find_images(page):
     assert text(page, ".found") == f"1 picture of {JPEGS + 2}"
     give(page, "input[type=search]", "no such thing", "input")
     assert (seen(page, TILES), seen(page, ".none")) == (0, 1)
-    click(page, ".bar button")
+    click(page, ".tools button")
     give(page, "select[aria-label=Outcome]", "dead_letter")
     assert seen(page, TILES) == 2
     give(page, "select[aria-label=Outcome]", "")
@@ -121,9 +121,9 @@ def test_the_slider_works_on_all(page):
     click(page, ".tile img")
     shown = []
     for least in (0, 0.05, 0.3, 1):
-        give(page, ".bar input[type=range]", str(least), "input")
+        give(page, ".tools input[type=range]", str(least), "input")
         shown.append(seen(page, "#light .layer-2 li"))
-        assert text(page, ".bar output") == text(page, "#light output") == f"{least:.2f}"
+        assert text(page, ".tools output") == text(page, "#light output") == f"{least:.2f}"
     assert shown[0] > shown[1] >= shown[2] >= shown[3] == 0
     assert seen(page, '#light [data-shape^="2-"]') == 0
     assert "0 of " in text(page, "#facets figure .note")
