@@ -40,6 +40,8 @@ def test_what_is_held_is_not_asked_again(asked, tmp_path):
         columns = ", ".join(f'"{c.name}"' for c in table.columns if c.name not in OF_THE_CALL)
         assert sorted(more.rows(name, columns)) == sorted(at_once.rows(name, columns)), name
     assert asked(ALL)[1] == {}
+    anew, calls = asked("tags", "--redrive", "everything")
+    assert (calls, anew.manifest["conservation"]["analyzed"]) == ({"tags": IMAGES}, IMAGES)
 
 
 def test_options_that_do_not_bear_on_a_feature_do_not_matter(asked):
@@ -71,21 +73,3 @@ def test_faults_of_the_image_are_known_whatever_is_asked(emulator, run, pictures
     assert run("--images", folder / "*.png", features="tags").manifest["dead_letters"] == {"rejected_image": 3}
     assert run("--images", folder / "*.png", features="caption").manifest["skipped"] == {"known_bad": 3}
     assert emulator.stats()["calls"] == 10 + 3 + 10
-
-
-def test_a_missing_file_that_arrives_is_called(emulator, run, pictures, listed):
-    there, later = pictures(2)
-    kept, flags = later.rename(later.with_suffix(".away")), ("--input", listed([there, later]))
-    for _ in range(4):
-        finished = run(*flags)
-        assert finished.manifest["dead_letters"] == {"unreadable_image": 1}
-    kept.rename(later)
-    assert run(*flags).manifest["conservation"]["analyzed"] == 1
-    assert run(*flags).manifest["skipped"] == {"answered": 2}
-    assert emulator.stats()["calls"] == 2
-
-
-def test_everything_is_asked_anew(asked):
-    asked("tags")
-    finished, calls = asked("tags", "--redrive", "everything")
-    assert (calls, finished.manifest["conservation"]["analyzed"]) == ({"tags": IMAGES}, IMAGES)

@@ -32,11 +32,11 @@ def test_a_budget_of_money_is_never_exceeded_and_the_next_run_goes_on(emulator, 
     folder = pictures(20)[0].parent
     pictures(20, width=LOST)
     emulator.set_faults({"rules": [{"match": {"width": LOST, "first": 1, "per_image": True}, "fault": "reset_midway"}]})
-    flags = ("--images", folder / "*.png", "--max_cost", "0.0379", *PROCESSES)
-    planned = json.loads(run(*flags, "--json", command="plan", features="tags,caption").out)
+    flags = ("--images", folder / "*.png", "--max_cost", "0.0379")
+    planned = json.loads(run(*flags, *PROCESSES, "--json", command="plan", features="tags,caption").out)
     assert (planned["to_call"], planned["over_budget"], planned["cost"]["amount"]) == (15, 25, 0.0375)
     assert planned["cost"]["worst_case"] == 0.0375
-    first = run(*flags, features="tags,caption")
+    first = run(*flags, *PROCESSES, features="tags,caption")
     assert first.code == 3
     assert first.manifest["deferred"]["over_budget"] == 25
     assert "over_budget: --max_cost 0.0379 USD was reached; run the same command again to go on" in first.err
@@ -126,7 +126,7 @@ def test_the_time_of_a_run_is_a_budget(emulator, run, pictures):
     assert emulator.stats()["calls"] == 0
     check_accounts(none, images)
     emulator.set_faults({"latency": {"seconds": 0}})
-    some = run(*flags, "--max_time", "4s", rate="2")
+    some = run(*flags, "--max_time", "2s", rate="2")
     assert some.code == 3
     assert some.manifest["conservation"]["deferred"] + some.manifest["conservation"]["analyzed"] == images
     assert emulator.stats()["calls"] == some.manifest["conservation"]["analyzed"] < images

@@ -41,7 +41,7 @@ def test_what_nobody_can_tell_is_deferred_and_the_next_run_tells(emulator, timed
     """A single call at a time: nobody is answered after the failing one, which is the last of the list."""
     good = pictures(1)
     emulator.set_faults(poisoned("internal"))
-    flags = ["--max_in_flight", "1", "--requests_per_second", "200"]
+    flags = ["--max_in_flight", "1", "--max_attempts", "2"]
     lists = good[0].parent / "*.png"
     first, _ = timed("--images", lists, *flags)
     assert first.code == 0

@@ -2,37 +2,55 @@
 
 import json
 import os
+import shutil
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from PIL import Image
 
+from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline import mistakes as mistakes_of_plan
+from image_analysis_beam.pipeline.__main__ import main
 
 
-@pytest.fixture
-def halfway(emulator, run, pictures, tmp_path):
-    """30 pictures: 8 answered, 2 retryable and 1 permanent dead letter, 5 deferred, 14 new; and a duplicate."""
-    folder = pictures(8)[0].parent
-    emulator.set_faults(
-        {"rules": [{"match": {"width": 70}, "fault": "internal"}, {"match": {"width": 71}, "fault": "image_format"}]}
-    )
-    pictures(2, width=70)
-    pictures(1, width=71)
-    assert run("--images", folder / "*.png", "--max_attempts", "1").code == 0
-    pictures(5, first=8)
-    assert run("--images", folder / "*.png", "--redrive", "none", "--max_calls", "0").code == 3
-    pictures(14, first=13)
-    emulator.reset()
-    emulator.set_faults({"rules": []})
-    return ["--images", folder / "*.png", "--images", folder / "64-00000.png"]
+@pytest.fixture(scope="module")
+def halfway(tmp_path_factory, make_picture):
+    """Flags of 30 pictures: 8 answered, 2 retryable and 1 permanent dead letter, 5 deferred, 14 new; and a duplicate.
+
+    They name the output too; no test writes into it.
+    """
+    folder = tmp_path_factory.mktemp("halfway")
+    images, out = folder / "pictures", folder / "out"
+    images.mkdir()
+
+    def add(indices, width=64):
+        for index in indices:
+            make_picture(images / f"{width}-{index:05d}.png", index, width)
+
+    rules = [{"match": {"width": 70}, "fault": "internal"}, {"match": {"width": 71}, "fault": "image_format"}]
+    with Emulator(rules=rules) as emulator, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("VISION_ENDPOINT", emulator.url)
+        environment.setenv("VISION_KEY", emulator.key)
+        flags = ["--images", f"{images}/*.png", "--output", str(out)]
+        run = ["run", *flags, "--features", "tags", "--requests_per_second", "2000", "--quiet"]
+        add(range(8))
+        add(range(2), width=70)
+        add(range(1), width=71)
+        assert main([*run, "--max_attempts", "1"]) == 0
+        add(range(8, 13))
+        assert main([*run, "--redrive", "none", "--max_calls", "0"]) == 3
+    add(range(13, 27))
+    return [*flags, "--images", str(images / "64-00000.png")]
 
 
 def plan(run, *flags, features="tags,caption"):
     return json.loads(run(*flags, "--json", command="plan", features=features).out)
 
 
-def test_the_plan_is_what_then_happens(emulator, run, halfway):
+def test_the_plan_is_what_then_happens(emulator, run, halfway, tmp_path):
+    out = halfway[halfway.index("--output") + 1]
+    copy = str(shutil.copytree(out, tmp_path / "out"))
+    halfway = [copy if flag == out else flag for flag in halfway]
     planned = plan(run, *halfway, "--requests_per_second", "10", features="tags")
     assert emulator.stats()["calls"] == 0
     assert planned["input"] == 31
@@ -90,8 +108,8 @@ def test_the_budget_and_the_workers_are_in_the_plan(run, halfway):
 
 
 def test_the_text_reads_well_and_needs_no_endpoint(run, halfway, monkeypatch):
-    monkeypatch.delenv("VISION_ENDPOINT")
-    monkeypatch.delenv("VISION_KEY")
+    monkeypatch.delenv("VISION_ENDPOINT", raising=False)
+    monkeypatch.delenv("VISION_KEY", raising=False)
     finished = run(*halfway, command="plan")
     assert finished.code == 0
     for words in (
@@ -107,9 +125,9 @@ def test_the_text_reads_well_and_needs_no_endpoint(run, halfway, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "words"), [("{", "cannot be read"), ('{"colour": 1}', "known are"), ('{"tags": -1}', "tags -1")]
 )
-def test_bad_prices_are_refused(run, halfway, tmp_path, text, words):
+def test_bad_prices_are_refused(run, tmp_path, text, words):
     (tmp_path / "prices.json").write_text(text)
-    refused = run(*halfway, "--prices", tmp_path / "prices.json", command="plan")
+    refused = run("--images", tmp_path, "--prices", tmp_path / "prices.json", command="plan")
     assert refused.code == 2
     assert words in refused.err
 
