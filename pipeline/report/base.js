@@ -12,7 +12,7 @@ const state = {
 const thumbnails = (() => {
   const text = document.getElementById("thumbnails").textContent;
   const found = [];
-  for (let start = 0; found.length < images.length; ) {
+  for (let start = 0; found.length < images.length;) {
     const end = text.indexOf("\n", start);
     found.push([start, end < 0 ? text.length : end]);
     start = end < 0 ? text.length : end + 1;
@@ -41,12 +41,15 @@ function add(element, ...children) {
 const el = (tag, properties = {}, ...children) => add(set(document.createElement(tag), properties), ...children);
 const svg = (tag, properties = {}, ...children) =>
   add(set(document.createElementNS("http://www.w3.org/2000/svg", tag), properties), ...children);
+const isNarrow = matchMedia("(max-width: 48rem)").matches;
 const part = (id) => document.getElementById(id);
 
 const count = (number) => String(Math.round(number)).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const many = (number, one, several = one + "s") => `${count(number)} ${number === 1 ? one : several}`;
 const spelled = (name) => name.replaceAll("_", " ").replace("read lines", "text lines");
-const sureness = (value) => (value === null ? "" : value >= 0.005 || value === 0 ? value.toFixed(2) : value.toPrecision(1));
+const sureness = (value) =>
+  value === null ? "" : value >= 0.005 || value === 0 ? value.toFixed(2) : value.toPrecision(1);
+const joined = (parts) => parts.filter(Boolean).join(" · ");
 const isSure = (value) => value === null || value >= state.least;
 const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
 
@@ -110,7 +113,13 @@ function setLeast(value) {
 
 function slider() {
   const shown = el("output", {});
-  const input = el("input", { type: "range", min: 0, max: 1, step: 0.05, "aria-label": "least confidence that counts" });
+  const input = el("input", {
+    type: "range",
+    min: 0,
+    max: 1,
+    step: 0.05,
+    "aria-label": "least confidence that counts",
+  });
   const update = () => {
     input.value = state.least;
     shown.textContent = state.least.toFixed(2);

@@ -20,16 +20,29 @@ function moveLight(step) {
 function drawLight() {
   const number = light.list[light.place];
   const image = images[number];
-  const focused = document.activeElement && dialog.contains(document.activeElement) ? document.activeElement.dataset.role : "";
-  const button = (role, label, text, act, off) => el("button", { type: "button", "data-role": role, "aria-label": label, title: label, onclick: act, disabled: off }, text);
+  const focused =
+    document.activeElement && dialog.contains(document.activeElement) ? document.activeElement.dataset.role : "";
+  const button = (role, label, text, act, off) =>
+    el(
+      "button",
+      { type: "button", "data-role": role, "aria-label": label, title: label, onclick: act, disabled: off },
+      text,
+    );
   dialog.replaceChildren(
-    el("div", { class: "top" },
+    el(
+      "div",
+      { class: "top" },
       el("p", { class: "where", "aria-live": "polite" }, `${count(light.place + 1)} of ${count(light.list.length)}`),
       button("before", "Previous picture", "←", () => moveLight(-1), light.place === 0),
       button("next", "Next picture", "→", () => moveLight(1), light.place === light.list.length - 1),
       button("close", "Close", "×", () => dialog.close()),
     ),
-    el("div", { class: "body" }, el("div", { class: "stage" }, large(number, image)), el("div", { class: "said", tabindex: "0", role: "region", "aria-label": "What is known of it" }, ...told(image))),
+    el(
+      "div",
+      { class: "body" },
+      el("div", { class: "stage" }, large(number, image)),
+      el("div", { class: "said", tabindex: "0", role: "region", "aria-label": "What is known of it" }, ...told(image)),
+    ),
   );
   const target = focused && dialog.querySelector(`[data-role="${focused}"]:not(:disabled)`);
   (target || dialog.querySelector('[data-role="close"]')).focus();
@@ -37,7 +50,8 @@ function drawLight() {
 }
 
 function large(number, image) {
-  const width = image.w || 4, height = image.h || 3;
+  const width = image.w || 4,
+    height = image.h || 3;
   const box = el("div", { class: "large" });
   box.style.setProperty("--ratio", width / height);
   const address = thumbnails(number);
@@ -54,7 +68,9 @@ function large(number, image) {
 /** The file itself over its thumbnail, if it still has the size that was answered. */
 function original(image, width, height) {
   const img = el("img", { class: "original", alt: "", hidden: true, decoding: "async" });
-  img.addEventListener("load", () => { img.hidden = img.naturalWidth !== width || img.naturalHeight !== height; });
+  img.addEventListener("load", () => {
+    img.hidden = img.naturalWidth !== width || img.naturalHeight !== height;
+  });
   img.src = image.o;
   return img;
 }
@@ -66,29 +82,54 @@ function corners(place) {
 }
 
 function shapes(image, width, height) {
-  const groups = layers.filter((layer) => shapesOf(image, layer.number).length).map((layer) => {
-    const drawn = shapesOf(image, layer.number).map(([, sure, ...place], index) => {
-      const points = corners(place);
-      const pairs = points.filter((_, at) => at % 2 === 0).map((x, at) => `${x},${points[2 * at + 1]}`);
-      return svg("polygon", { points: pairs.join(" "), "data-shape": `${layer.number}-${index}`, "data-sure": sure });
+  const groups = layers
+    .filter((layer) => shapesOf(image, layer.number).length)
+    .map((layer) => {
+      const drawn = shapesOf(image, layer.number).map(([, sure, ...place], index) => {
+        const points = corners(place);
+        const pairs = points.filter((_, at) => at % 2 === 0).map((x, at) => `${x},${points[2 * at + 1]}`);
+        return svg("polygon", { points: pairs.join(" "), "data-shape": `${layer.number}-${index}`, "data-sure": sure });
+      });
+      return svg("g", { class: `layer-${layer.number}`, "data-layer": layer.number }, drawn);
     });
-    return svg("g", { class: `layer-${layer.number}`, "data-layer": layer.number }, drawn);
-  });
-  return svg("svg", { class: "shapes", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" }, groups);
+  return svg(
+    "svg",
+    { class: "shapes", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    groups,
+  );
 }
 
 function told(image) {
   const features = image.k && image.k.length ? ` · asked: ${image.k.join(", ")}` : "";
   return [
-    image.f && el("div", { class: "failure" }, el("strong", {}, `${image.f[0] === "deferred" ? "Deferred" : "Failed"}: ${spelled(image.f[1])}`), el("p", {}, foreign(image.f[2] || ""))),
-    ...(image.c || []).map(([text, sure]) => el("p", { class: "caption" }, foreign(text), " ", el("small", {}, sureness(sure)))),
-    image.t && el("ul", { class: "tags", "aria-label": "Tags" }, image.t.map(([name, sure]) => el("li", { "data-sure": sure }, foreign(namesOf[name], 60), " ", el("small", {}, sureness(sure))))),
+    image.f &&
+      el(
+        "div",
+        { class: "failure" },
+        el("strong", {}, `${image.f[0] === "deferred" ? "Deferred" : "Failed"}: ${spelled(image.f[1])}`),
+        el("p", {}, foreign(image.f[2] || "")),
+      ),
+    ...(image.c || []).map(([text, sure]) =>
+      el("p", { class: "caption" }, foreign(text), " ", el("small", {}, sureness(sure))),
+    ),
+    image.t &&
+      el(
+        "ul",
+        { class: "tags", "aria-label": "Tags" },
+        image.t.map(([name, sure]) =>
+          el("li", { "data-sure": sure }, foreign(namesOf[name], 60), " ", el("small", {}, sureness(sure))),
+        ),
+      ),
     image.b && lightSlider,
     ...layers.filter((layer) => shapesOf(image, layer.number).length).map((layer) => found(image, layer)),
     el("p", { class: "uri" }, el("code", {}, foreign(image.u, 300))),
     el("p", { class: "facts" }, image.w ? `${image.w} × ${image.h}${features}` : features),
     image.n && el("p", { class: "facts" }, "No thumbnail: ", foreign(image.n)),
-    el("p", {}, copyButton("Copy the URI", "URI", () => image.u)),
+    el(
+      "p",
+      {},
+      copyButton("Copy the URI", "URI", () => image.u),
+    ),
   ].filter(Boolean);
 }
 
@@ -101,12 +142,28 @@ function found(image, layer) {
     markSure();
   });
   const items = shapesOf(image, layer.number).map((shape, index) => {
-    const item = el("button", { type: "button", class: "item", "data-item": `${layer.number}-${index}` }, el("bdi", { dir: "auto" }, labelOf(layer.number, shape).slice(0, 200)), " ", shape[1] === null ? "" : el("small", {}, sureness(shape[1])));
+    const item = el(
+      "button",
+      { type: "button", class: "item", "data-item": `${layer.number}-${index}` },
+      el("bdi", { dir: "auto" }, labelOf(layer.number, shape).slice(0, 200)),
+      " ",
+      shape[1] === null ? "" : el("small", {}, sureness(shape[1])),
+    );
     return el("li", { "data-sure": shape[1] }, item);
   });
-  return el("div", { class: `layer layer-${layer.number}` },
-    el("label", {}, box, el("i", { class: "swatch" }), `${spelled(layer.name)} `, el("small", { "data-of": items.length })),
-    el("ul", { "aria-label": spelled(layer.name) }, items));
+  return el(
+    "div",
+    { class: `layer layer-${layer.number}` },
+    el(
+      "label",
+      {},
+      box,
+      el("i", { class: "swatch" }),
+      `${spelled(layer.name)} `,
+      el("small", { "data-of": items.length }),
+    ),
+    el("ul", { "aria-label": spelled(layer.name) }, items),
+  );
 }
 
 /** Hides what is less sure than the slider says, and the layers that are switched off. */
@@ -130,7 +187,8 @@ function lightUp(event) {
   if (label) label.hidden = true;
   if (!from) return;
   const name = from.dataset.shape || from.dataset.item;
-  const shape = dialog.querySelector(`[data-shape="${name}"]`), item = dialog.querySelector(`[data-item="${name}"]`);
+  const shape = dialog.querySelector(`[data-shape="${name}"]`),
+    item = dialog.querySelector(`[data-item="${name}"]`);
   shape.classList.add("lit");
   item.classList.add("lit");
   if (from === shape) item.scrollIntoView({ block: "nearest" });
@@ -138,7 +196,8 @@ function lightUp(event) {
 }
 
 function showLabel(label, shape, text) {
-  const stage = label.parentElement.getBoundingClientRect(), box = shape.getBoundingClientRect();
+  const stage = label.parentElement.getBoundingClientRect(),
+    box = shape.getBoundingClientRect();
   label.textContent = text.slice(0, 80);
   label.hidden = false;
   label.style.left = `${Math.max(Math.min(box.left - stage.left, stage.width - label.offsetWidth), 0)}px`;
@@ -147,7 +206,9 @@ function showLabel(label, shape, text) {
 }
 
 for (const type of ["mouseover", "focusin", "click"]) dialog.addEventListener(type, lightUp);
-dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+dialog.addEventListener("click", (event) => {
+  if (event.target === dialog) dialog.close();
+});
 dialog.addEventListener("keydown", (event) => {
   if (event.target.type === "range") return;
   if (event.key === "ArrowLeft") moveLight(-1);
@@ -155,5 +216,7 @@ dialog.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
-dialog.addEventListener("close", () => { if (light.back) light.back(light.place); });
+dialog.addEventListener("close", () => {
+  if (light.back) light.back(light.place);
+});
 onLeast(markSure);

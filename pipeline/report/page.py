@@ -17,7 +17,18 @@ from typing import Any
 from .sheet import Sheet
 from .wording import escaped
 
-_SCRIPTS = ("base", "charts", "sheet", "lightbox", "sections")  # each stands on those before it
+_SCRIPTS = (
+    "base",
+    "charts",
+    "filters",
+    "sheet",
+    "lightbox",
+    "verdict",
+    "needs",
+    "facets",
+    "went",
+    "runs",
+)  # each stands on those before it
 
 
 def render(data: dict[str, Any], sheet: Sheet) -> str:

@@ -1,4 +1,4 @@
-// The contact sheet: filters, justified rows, and only those rows in the page that are near the screen.
+// The contact sheet: justified rows, and only those in the page that are near the screen.
 
 const sheet = {
   found: images.map((_, number) => number), // what passes the filters, in order
@@ -8,46 +8,9 @@ const sheet = {
   open: false,
   printing: false,
 };
-const filters = { words: "", outcome: "", tag: "", object: "", people: false, text: false, only: null, onlyName: "" };
 const GAP = 6;
 const FEW_ROWS = 4;
 const ON_PAPER = 9; // rows
-const layerNumber = (name) => layers.findIndex((layer) => layer.name === name);
-const objectLayers = layers.filter((layer) => layer.isNamed).map((layer) => layer.number);
-const peopleLayer = layerNumber("people");
-const textLayer = layerNumber("read_lines");
-const namesOf = data.sheet.names;
-const outcomeOf = (image) => (image.f ? image.f[0] : "answered");
-
-const shapesOf = (image, layer) => (image.b && image.b[layer]) || [];
-const objectsOf = (image) => objectLayers.flatMap((layer) => shapesOf(image, layer));
-const labelOf = (layer, shape) => {
-  if (layers[layer].isNamed) return namesOf[shape[0]];
-  return layers[layer].name === "people" ? "person" : shape[0];
-};
-
-const haystacks = [];
-function haystack(number) {
-  if (haystacks[number] === undefined) {
-    const image = images[number];
-    const parts = [image.u, ...(image.c || []).map(([text]) => text), ...(image.t || []).map(([name]) => namesOf[name])];
-    for (const layer of layers) for (const shape of shapesOf(image, layer.number)) parts.push(labelOf(layer.number, shape));
-    if (image.f) parts.push(spelled(image.f[1]), image.f[1], image.f[2]);
-    haystacks[number] = parts.join("\n").toLowerCase();
-  }
-  return haystacks[number];
-}
-
-function passes(number, words) {
-  const image = images[number];
-  if (filters.only && !filters.only.has(number)) return false;
-  if (filters.outcome && outcomeOf(image) !== filters.outcome) return false;
-  if (filters.tag && !(image.t || []).some(([name, sure]) => namesOf[name] === filters.tag && isSure(sure))) return false;
-  if (filters.object && !objectsOf(image).some(([name, sure]) => namesOf[name] === filters.object && isSure(sure))) return false;
-  if (filters.people && !shapesOf(image, peopleLayer).some(([, sure]) => isSure(sure))) return false;
-  if (filters.text && !shapesOf(image, textLayer).length) return false;
-  return words.every((word) => haystack(number).includes(word));
-}
 
 function findImages() {
   const words = filters.words.toLowerCase().split(/\s+/).filter(Boolean);
@@ -60,8 +23,12 @@ function findImages() {
 /** Rows that fill the width: each as high as it takes. The last one is not stretched. */
 function justify(width, height) {
   const rows = [];
-  let top = 0, from = 0, sum = 0;
-  const ratios = sheet.found.map((number) => Math.min(Math.max((images[number].w || 4) / (images[number].h || 3), 0.4), 3.5));
+  let top = 0,
+    from = 0,
+    sum = 0;
+  const ratios = sheet.found.map((number) =>
+    Math.min(Math.max((images[number].w || 4) / (images[number].h || 3), 0.4), 3.5),
+  );
   const end = (to, isLast) => {
     const room = width - GAP * (to - from - 1);
     const high = isLast ? Math.min(height, room / sum) : room / sum;
@@ -108,7 +75,8 @@ function layOut() {
 function drawRows() {
   const box = sheet.box.getBoundingClientRect();
   const margin = 600;
-  const isNear = (row) => sheet.printing || (box.top + row.top + row.height > -margin && box.top + row.top < innerHeight + margin);
+  const isNear = (row) =>
+    sheet.printing || (box.top + row.top + row.height > -margin && box.top + row.top < innerHeight + margin);
   for (const [number, element] of sheet.drawn) {
     if (number >= sheet.shown || !isNear(sheet.rows[number])) {
       element.remove();
@@ -130,7 +98,12 @@ function rowElement(row) {
   const element = el("div", { class: "row", role: "none" });
   element.style.transform = `translateY(${row.top}px)`;
   for (let place = row.from; place < row.to; place++) {
-    const item = el("div", { class: "frame", role: "listitem", "aria-setsize": sheet.found.length, "aria-posinset": place + 1 });
+    const item = el("div", {
+      class: "frame",
+      role: "listitem",
+      "aria-setsize": sheet.found.length,
+      "aria-posinset": place + 1,
+    });
     item.style.left = `${row.lefts[place - row.from]}px`;
     item.style.width = `${row.widths[place - row.from]}px`;
     item.style.height = `${row.height}px`;
@@ -142,7 +115,11 @@ function rowElement(row) {
 
 function captionOf(image) {
   if (image.c && image.c.length) return image.c[0][0];
-  if (image.t && image.t.length) return image.t.slice(0, 4).map(([name]) => namesOf[name]).join(", ");
+  if (image.t && image.t.length)
+    return image.t
+      .slice(0, 4)
+      .map(([name]) => namesOf[name])
+      .join(", ");
   return nameOf(image.u);
 }
 
@@ -152,8 +129,13 @@ function tile(number, properties) {
   const button = el("button", { type: "button", class: `tile ${outcomeOf(image)}`, ...properties });
   const address = thumbnails(number);
   const name = nameOf(image.u).slice(-60);
-  if (address) add(button, el("img", { src: address, alt: image.f ? name : "", decoding: "async", draggable: "false" }));
-  else add(button, el("bdi", { class: "words", dir: "auto" }, image.f && !image.c ? name : captionOf(image).slice(0, 160)));
+  if (address)
+    add(button, el("img", { src: address, alt: image.f ? name : "", decoding: "async", draggable: "false" }));
+  else
+    add(
+      button,
+      el("bdi", { class: "words", dir: "auto" }, image.f && !image.c ? name : captionOf(image).slice(0, 160)),
+    );
   if (image.f) add(button, " ", el("span", { class: "mark" }, spelled(image.f[1])));
   else if (address) add(button, el("bdi", { class: "told", dir: "auto" }, captionOf(image).slice(0, 120)));
   return button;
@@ -163,7 +145,9 @@ function smallTile(number) {
   const image = images[number];
   const address = thumbnails(number);
   const text = (image.f ? nameOf(image.u) : captionOf(image)).slice(0, 120);
-  const shown = address ? el("img", { src: address, alt: text, decoding: "async" }) : el("bdi", { class: "words", dir: "auto" }, text);
+  const shown = address
+    ? el("img", { src: address, alt: text, decoding: "async" })
+    : el("bdi", { class: "words", dir: "auto" }, text);
   return el("button", { type: "button", class: "tile mini", title: text }, shown);
 }
 
@@ -190,7 +174,8 @@ function focusTile(place) {
 /** The place above or below that is nearest to the middle of this one. */
 function neighbour(place, step) {
   const number = sheet.rows.findIndex((row) => place < row.to);
-  const row = sheet.rows[number], other = sheet.rows[number + step];
+  const row = sheet.rows[number],
+    other = sheet.rows[number + step];
   if (!other) return place;
   const middle = row.lefts[place - row.from] + row.widths[place - row.from] / 2;
   const offs = other.lefts.map((left, index) => Math.abs(left + other.widths[index] / 2 - middle));
@@ -219,135 +204,100 @@ function openSheet(open) {
   if (!open && sheet.box.getBoundingClientRect().top < 0) part("pictures").scrollIntoView();
 }
 
-/** Shows only some images, as a part of the page has them; and goes there. */
-function showOnly(numbers, name) {
-  clearFilters();
-  filters.only = new Set(numbers);
-  filters.onlyName = name;
-  goToSheet();
-}
-
-function goToSheet() {
-  drawControls();
-  findImages();
-  part("pictures").scrollIntoView();
-}
-
-function clearFilters() {
-  Object.assign(filters, { words: "", outcome: "", tag: "", object: "", people: false, text: false, only: null, onlyName: "" });
-}
-
-function tellFound() {
-  const all = sheet.found.length === images.length;
-  const least = filters.tag || filters.object || filters.people;
-  sheet.told.textContent = all ? "" : `${many(sheet.found.length, "picture")} of ${count(images.length)}${least ? ` at confidence ${state.least.toFixed(2)} or more` : ""}`;
-  sheet.clear.hidden = all && !filters.onlyName && !filters.tag && !filters.object && !filters.words;
-  sheet.none.hidden = sheet.found.length > 0 || !images.length;
-}
-
-function options(select, all, entries, chosen) {
-  select.replaceChildren(el("option", { value: "" }, all));
-  for (const [value, label] of entries) {
-    const option = el("option", { value }, label);
-    option.selected = value === chosen;
-    select.append(option);
-  }
-  select.value = chosen;
-}
-
-/** Names in the sheet by the number of its pictures, the most frequent first; and the chosen one, if it is none of them. */
-function nameOptions(lists, chosen) {
-  const numbers = new Map();
-  for (const list of lists) for (const name of new Set(list.map((entry) => entry[0]))) numbers.set(name, (numbers.get(name) || 0) + 1);
-  const most = [...numbers].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, 400);
-  const entries = most.map(([name, number]) => [namesOf[name], `${namesOf[name].slice(0, 60)} (${count(number)})`]);
-  if (chosen && !entries.some(([name]) => name === chosen)) entries.unshift([chosen, chosen.slice(0, 60)]);
-  return entries;
-}
-
-function drawControls() {
-  const { search, outcome, tag, object, people, text, chip } = sheet.controls;
-  if (search.value !== filters.words) search.value = filters.words;
-  outcome.value = filters.outcome;
-  options(tag, "any tag", nameOptions(images.map((image) => image.t || []), filters.tag), filters.tag);
-  options(object, "any object", nameOptions(images.map(objectsOf), filters.object), filters.object);
-  people.checked = filters.people;
-  text.checked = filters.text;
-  chip.hidden = !filters.onlyName;
-  chip.textContent = `only ${filters.onlyName}`;
-}
-
-function control(make, change) {
-  make.addEventListener(make.type === "search" ? "input" : "change", () => {
-    change(make);
-    findImages();
-  });
-  return make;
-}
-
-function makeControls() {
-  const outcomes = [["answered", "analyzed"], ["dead_letter", "failed"], ["deferred", "deferred"]];
-  const there = outcomes.filter(([name]) => images.some((image) => outcomeOf(image) === name));
-  const controls = {
-    search: control(el("input", { type: "search", placeholder: "search captions, tags, text, URIs", "aria-label": "Search the pictures" }), (one) => (filters.words = one.value)),
-    outcome: control(el("select", { "aria-label": "Outcome" }), (one) => (filters.outcome = one.value)),
-    tag: control(el("select", { "aria-label": "Tag" }), (one) => (filters.tag = one.value)),
-    object: control(el("select", { "aria-label": "Object" }), (one) => (filters.object = one.value)),
-    people: control(el("input", { type: "checkbox" }), (one) => (filters.people = one.checked)),
-    text: control(el("input", { type: "checkbox" }), (one) => (filters.text = one.checked)),
-    chip: el("span", { class: "chip", hidden: true }),
-  };
-  options(controls.outcome, "any outcome", there, "");
-  const has = (layer) => images.some((image) => shapesOf(image, layer).length);
-  controls.outcome.hidden = there.length < 2;
-  controls.tag.hidden = !images.some((image) => image.t);
-  controls.object.hidden = !images.some((image) => objectsOf(image).length);
-  return {
-    ...controls,
-    all: [
-      controls.search, controls.outcome, controls.tag, controls.object,
-      has(peopleLayer) && el("label", { class: "check" }, controls.people, "people"),
-      has(textLayer) && el("label", { class: "check" }, controls.text, "text"),
-      Object.keys(data.facets.confidences).length > 0 && slider(), controls.chip,
-    ],
-  };
-}
-
 function drawSheet() {
   const section = part("pictures");
   const { of } = data.sheet;
-  const shown = images.length === of ? (of === 1 ? "The one image" : `All ${many(of, "image")}`) : `${count(images.length)} of ${many(of, "image")}`;
+  const shown =
+    images.length === of
+      ? of === 1
+        ? "The one image"
+        : `All ${many(of, "image")}`
+      : `${count(images.length)} of ${many(of, "image")}`;
   const how = images.length < of ? ": what failed, what is rare, and a fair sample" : "";
   sheet.controls = makeControls();
   sheet.told = el("span", { class: "found", role: "status" });
-  sheet.clear = el("button", { type: "button", class: "small", hidden: true, onclick: () => { clearFilters(); drawControls(); findImages(); } }, "Clear");
-  sheet.bar = el("div", { class: "tools", role: "search" }, sheet.controls.all, sheet.told, sheet.clear);
+  sheet.clear = el(
+    "button",
+    {
+      type: "button",
+      class: "small",
+      hidden: true,
+      onclick: () => {
+        clearFilters();
+        drawControls();
+        findImages();
+      },
+    },
+    "Clear",
+  );
+  sheet.bar = el(
+    "div",
+    { class: "tools", role: "search" },
+    sheet.controls.search,
+    isNarrow
+      ? el("details", { class: "folded" }, el("summary", {}, "filters"), el("div", {}, sheet.controls.others))
+      : sheet.controls.others,
+    sheet.controls.chip,
+    sheet.told,
+    sheet.clear,
+  );
   sheet.box = el("div", { class: "sheet", role: "list", "aria-label": "Pictures" });
-  sheet.none = el("p", { class: "none", hidden: true }, "No picture of this sheet fits. The tables hold all: image-analysis-beam sql.");
+  sheet.none = el(
+    "p",
+    { class: "none", hidden: true },
+    "No picture of this sheet fits. The tables hold all: image-analysis-beam sql.",
+  );
   sheet.more = el("button", { type: "button", class: "more" }, "");
   add(
     section,
-    el("div", { class: "head" }, el("h2", { id: "pictures-title" }, "Contact sheet"), el("p", {}, images.length ? shown + how : "No image was answered, and none failed.")),
+    el(
+      "div",
+      { class: "head" },
+      el("h2", { id: "pictures-title" }, "Contact sheet"),
+      el("p", {}, images.length ? shown + how : "No image was answered, and none failed."),
+    ),
     images.length > 0 && sheet.bar,
-    sheet.none, sheet.box, sheet.more,
+    sheet.none,
+    sheet.box,
+    sheet.more,
   );
   sheet.more.addEventListener("click", () => openSheet(!sheet.open));
   sheet.box.addEventListener("keydown", moveByKey);
-  sheet.box.addEventListener("focusin", (event) => { sheet.at = Number(event.target.dataset.place); });
+  sheet.box.addEventListener("focusin", (event) => {
+    sheet.at = Number(event.target.dataset.place);
+  });
   sheet.box.addEventListener("click", (event) => {
     const button = event.target.closest("[data-place]");
     if (button) openLight(sheet.found, Number(button.dataset.place), (place) => focusTile(place));
   });
   drawControls();
   findImages();
-  onLeast(() => { if (filters.tag || filters.object || filters.people) findImages(); });
+  onLeast(() => {
+    if (filters.tag || filters.object || filters.people) findImages();
+  });
   let waiting = false;
-  addEventListener("scroll", () => {
-    if (!waiting) requestAnimationFrame(() => { waiting = false; drawRows(); });
-    waiting = true;
-  }, { passive: true });
-  new ResizeObserver(() => { if (!sheet.printing && sheet.box.clientWidth !== sheet.width) layOut(); }).observe(sheet.box);
-  for (const [type, printing] of [["beforeprint", true], ["afterprint", false]]) {
-    addEventListener(type, () => { sheet.printing = printing; layOut(); });
+  addEventListener(
+    "scroll",
+    () => {
+      if (!waiting)
+        requestAnimationFrame(() => {
+          waiting = false;
+          drawRows();
+        });
+      waiting = true;
+    },
+    { passive: true },
+  );
+  new ResizeObserver(() => {
+    if (!sheet.printing && sheet.box.clientWidth !== sheet.width) layOut();
+  }).observe(sheet.box);
+  for (const [type, printing] of [
+    ["beforeprint", true],
+    ["afterprint", false],
+  ]) {
+    addEventListener(type, () => {
+      sheet.printing = printing;
+      layOut();
+    });
   }
 }

@@ -45,7 +45,7 @@ def built(tmp_path_factory) -> Path:
 def test_what_is_shipped(built):
     shipped = {str(path.relative_to(built)) for path in built.rglob("*") if path.is_file()}
     assert {"__init__.py", "__main__.py", "py.typed", "transforms/providers.yaml", "examples/pipeline.yaml"} <= shipped
-    assert {f"pipeline/report/{name}" for name in ("report.html", "report.css", "base.js", "sections.js")} <= shipped
+    assert {f"pipeline/report/{name}" for name in ("report.html", "report.css", "base.js", "runs.js")} <= shipped
     assert {f"examples/{path.name}" for path in (ROOT / "examples").glob("*.py")} <= shipped
     rooms = [room for room in ROOMS if room != "examples"]
     modules = {str(path.relative_to(ROOT)) for room in rooms for path in (ROOT / room).rglob("*.py")}
