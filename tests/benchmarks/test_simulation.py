@@ -115,13 +115,14 @@ def test_hundreds_of_processes_find_an_unknown_limit_at_the_price_of_refusals(st
 
 
 def test_a_rate_that_is_too_high_is_cut_down_to_the_limit(scenarios):
-    result = scenarios.simulate(scenarios.Scenario(200, 150.0, limit=100, seconds=240.0))
+    result = scenarios.simulate(scenarios.Scenario(100, 150.0, limit=100, seconds=150.0))
     assert result.rate() >= 0.9
     assert result.refusals(first=60.0) < 0.15
 
 
-def test_nobody_stampedes_after_an_outage(studies):
-    result = studies.outage(200, 60)
+@pytest.mark.parametrize("workers", [50, pytest.param(200, marks=pytest.mark.long)])
+def test_nobody_stampedes_after_an_outage(studies, workers):
+    result = studies.outage(workers, 60)
     assert result.recovered_after() <= 30
     assert result.refusals(first=result.scenario.outage[1]) < 0.01
 

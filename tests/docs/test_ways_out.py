@@ -56,10 +56,10 @@ INCOMPLETE = [
         Trouble("untrusted_certificate", "REQUESTS_CA_BUNDLE", environment={"VISION_ENDPOINT": "{tls}"}),
         then={"VISION_ENDPOINT": "{tls}", "REQUESTS_CA_BUNDLE": "{certificates}"},
     ),
-    Incomplete(3, Trouble("retired_version", "leave `--api_version` out", f"{RIGHT} --api_version 2023-04-01-preview")),
     Incomplete(5, Trouble("exit-code-5", "`--take_over RUN_ID`", OWNED), f"{OWNED} --take_over {{owner}}"),
 ]
 IN_MORE_TIME = [
+    Incomplete(3, Trouble("retired_version", "leave `--api_version` out", f"{RIGHT} --api_version 2023-04-01-preview")),
     Incomplete(
         3, Trouble("unknown_host", "correct the spelling", RIGHT, {"VISION_ENDPOINT": "https://nobody.invalid"})
     ),

@@ -13,7 +13,7 @@ import pytest
 from image_analysis_beam.transforms.ledger.layout import Layout
 from image_analysis_beam.transforms.ledger.log import newest_entry
 
-IMAGES = 200
+IMAGES = 400
 IN_FLIGHT = 8
 RATE = 20
 SECONDS = 5  # a beat, the calls in flight, and the end of a process
@@ -45,6 +45,15 @@ def undecided(output):
 
 def test_a_run_that_is_alive_ends_and_says_who_took_it_over(alive, emulator, flags, run, tmp_path):
     run_id = undecided(tmp_path / "out")
+    refused = run(*flags, RATE, "--take_over", "20200101T000000Z-0000", features=None)
+    assert refused.code == 2
+    assert refused.err.splitlines()[-1] == (
+        "image-analysis-beam: take_over '20200101T000000Z-0000': it does not own the output: "
+        f"the undecided run is {run_id}; leave it out (docs/troubleshooting.md#another-run-owns-the-output)"
+    )
+    assert alive.poll() is None
+    assert undecided(tmp_path / "out") == run_id
+
     taker = run(*flags, 2000, "--take_over", run_id, features=None)
     assert taker.code == 0, taker.err
     assert f"taking over the answers of {run_id}, which did not end" in taker.err
@@ -57,18 +66,6 @@ def test_a_run_that_is_alive_ends_and_says_who_took_it_over(alive, emulator, fla
     assert again.manifest["skipped"] == {"answered": IMAGES}
     assert again.rows("images", "count(*), count(distinct image_id)") == [(IMAGES, IMAGES)]
     assert emulator.stats()["calls"] <= IMAGES + IN_FLIGHT + SECONDS * RATE
-
-
-def test_only_the_run_that_is_undecided_can_be_taken_over(alive, emulator, flags, run, tmp_path):
-    run_id = undecided(tmp_path / "out")
-    refused = run(*flags, RATE, "--take_over", "20200101T000000Z-0000", features=None)
-    assert refused.code == 2
-    assert refused.err.splitlines()[-1] == (
-        "image-analysis-beam: take_over '20200101T000000Z-0000': it does not own the output: "
-        f"the undecided run is {run_id}; leave it out (docs/troubleshooting.md#another-run-owns-the-output)"
-    )
-    assert alive.poll() is None
-    assert undecided(tmp_path / "out") == run_id
 
 
 def test_a_run_that_has_ended_cannot_be_taken_over(emulator, run, pictures):
