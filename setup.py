@@ -51,6 +51,7 @@ INSTALL_REQUIRES = [
     "Pillow>=10.3",  # reads an image's format and sides before a call is paid for
     "tqdm>=4.66",  # the progress line of local runs: knows terminals, widths and redrawing
     "duckdb>=1.2",  # SQL over the tables: the views, `sql`, `show` and the report
+    "setuptools>=68",  # packs what --setup_file stages for the workers; Python 3.12 and later bring none
 ]
 
 EXTRAS = {
