@@ -100,10 +100,13 @@ def test_with_a_real_resource(copy, service):
     photos = sorted((copy / "examples" / "photos").glob("*.jpg"))
     (copy / "uris-1.txt").write_text("\n".join(map(str, photos)))
     block = blocks("")[1].replace(FOR_REAL, service.url).replace("VISION_KEY=…", f"VISION_KEY={KEY}")
-    ran = run(block.replace("--output out", "--output out-real"), copy)
+    ran = run(block, copy)
     assert ran.returncode == 0, ran.stderr
     assert f"{len(photos)} images: {len(photos)} analyzed" in ran.stdout
     assert service.stats()["calls"] == len(photos)
+    apart = run("./run_local.sh", copy, VISION_ENDPOINT=service.url, VISION_KEY=KEY)
+    assert "report: out-yours/report.html" in apart.stdout.splitlines()
+    assert "emulator" not in apart.stdout
 
 
 def test_in_a_pipeline_of_your_own(copy, service, tmp_path):
