@@ -20,7 +20,7 @@ from .shapes import answer
 CACHED_ANSWERS = 8192
 CACHED_BYTES = 128 * 2**20
 
-ReadText = Callable[[bytes], list[Line]]
+ReadText = Callable[[bytes, bool], list[Line]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Question:
     query: Query
     hostile_text: bool
     no_text: str
+    turns: bool
 
 
 class Answers:
@@ -87,9 +88,9 @@ class Answers:
             picture = open_picture(data)
             if query.model_name and picture.format not in CUSTOM_MODEL_FORMATS:
                 return errors.IMAGE_FORMAT
-            sections = analyze(picture, question.digest, Wanted(query.ratios, query.gender_neutral))
+            sections = analyze(picture, question.digest, Wanted(query.ratios, query.gender_neutral, question.turns))
             if self._read_text and "read" in query.features:
-                sections = replace(sections, lines=self._read_text(data))
+                sections = replace(sections, lines=self._read_text(data, question.turns))
         except Refused as refused:
             return refused.refusal
         if question.hostile_text:

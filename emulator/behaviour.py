@@ -69,7 +69,10 @@ class Outage:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """`chunked`, `gzip` and `close_idle_after` (seconds) bear on the replies to analyze calls."""
+    """`chunked`, `gzip` and `close_idle_after` (seconds) bear on the replies to analyze calls.
+
+    `turns`: pictures are seen as their EXIF orientation turns them.
+    """
 
     limits: Sequence[Limit] = ()
     throttle_form: str = "both"
@@ -79,6 +82,7 @@ class Behaviour:
     retired: bool = False
     hostile_text: bool = False
     no_text: str = "empty_blocks"
+    turns: bool = False
     chunked: bool = False
     gzip: bool = False
     close_idle_after: float | None = None
@@ -98,6 +102,7 @@ def parse_behaviour(document: object) -> Behaviour:
         retired=_typed(given.get("retired", False), bool, "retired"),
         hostile_text=_typed(given.get("hostile_text", False), bool, "hostile_text"),
         no_text=_choice(given.get("no_text", "empty_blocks"), NO_TEXT_FORMS, "no_text"),
+        turns=_typed(given.get("turns", False), bool, "turns"),
         chunked=_typed(given.get("chunked", False), bool, "chunked"),
         gzip=_typed(given.get("gzip", False), bool, "gzip"),
         close_idle_after=_number(given, "close_idle_after", ""),

@@ -60,7 +60,7 @@ def read_behaviour(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in ("throttle_form", "no_text", "close_idle_after"):
         if getattr(arguments, name) is not None:
             document[name] = getattr(arguments, name)
-    for name in ("retired", "hostile_text", "chunked", "gzip"):
+    for name in ("retired", "hostile_text", "turns", "chunked", "gzip"):
         if getattr(arguments, name):
             document[name] = True
     parse_behaviour(document)
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--latency_seed", type=int, default=0)
     add("--faults", metavar="FILE", help="behaviour document in JSON, as POST /_emulator/faults takes it")
     add("--retired", action="store_true", help="previews answer 410")
+    add("--turns", action="store_true", help="see pictures as their EXIF orientation turns them")
     add("--hostile_text", action="store_true", help="captions, tags and text that break careless readers")
     add("--no_text", choices=NO_TEXT_FORMS, help="GA readResult without text (default: empty_blocks)")
     return parser

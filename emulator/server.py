@@ -159,7 +159,7 @@ class Service:
             data = await self._fetcher.fetch(source.url or "", byte_limit)
         received = self._clock()
         digest = subject.sha256 or hashlib.sha256(data).hexdigest()
-        question = Question(digest, query, self._behaviour.hostile_text, self._behaviour.no_text)
+        question = Question(digest, query, self._behaviour.hostile_text, self._behaviour.no_text, self._behaviour.turns)
         body = await self._answers.get(data, question)
         self._stats.bytes_received += len(data)
         self._stats.bill(call)

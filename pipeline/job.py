@@ -19,6 +19,7 @@ from ..transforms.endpoint.client import Timeouts
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.endpoint.fingerprint import request_fingerprint
 from ..transforms.endpoint.limits import Limits, limits_of
+from ..transforms.endpoint.payload import check_fit
 from ..transforms.endpoint.request import AnalyzeRequest
 from ..transforms.endpoint.resource import Resource
 from ..transforms.endpoint.settings import CallSettings
@@ -48,6 +49,7 @@ class JobConfig:
     resources: tuple[Resource, ...]
     requests_per_second: float | None
     processes: int | None
+    fit: int | None
     limits: Limits
     settings: CallSettings
     policy: RedrivePolicy
@@ -105,9 +107,10 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
         resources=resources(flags, named, processes, runner, options) if calling else (),
         requests_per_second=rate,
         processes=processes,
+        fit=check_fit(flags.fit),
         limits=limits_of(flags.max_dead_letters, flags.max_time),
         settings=call_settings(flags),
-        policy=RedrivePolicy(flags.redrive, flags.max_redrives),
+        policy=RedrivePolicy(flags.redrive, flags.max_redrives, check_fit(flags.fit)),
         source=ReadImageUris(lists, images, flags.uri_column),
         prices=prices,
     )
@@ -138,6 +141,7 @@ def build(pipeline: beam.Pipeline, config: JobConfig, run_id: str) -> beam.PColl
         allow_insecure_endpoint=flags.allow_insecure_endpoint,
         max_dead_letters=flags.max_dead_letters,
         max_time=flags.max_time,
+        fit=config.fit,
     )
     outcomes = {
         "answers": (calls["responses"], work["recovered"]),
@@ -162,6 +166,7 @@ def facts(config: JobConfig) -> dict[str, Any]:
         "endpoint": config.endpoint,
         "settings": asdict(config.settings),
         "requests_per_second": config.requests_per_second,
+        "fit": config.fit,
         "runner": config.runner,
         "schema_version": SCHEMA_VERSION,
         "versions": versions(),

@@ -28,6 +28,7 @@ FIELDS: Manifest = {
     "endpoint": "",
     "settings": {},
     "requests_per_second": None,
+    "fit": None,
     "runner": "",
     "schema_version": 1,
     "versions": {},

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
+from ..transforms.endpoint.fitting import MOST_ORIGINAL_BYTES, other_formats
 from ..transforms.endpoint.payload import is_sent_as_url, place_of
-from ..transforms.endpoint.pictures import PayloadFault, begins_like_an_image, check_sides, sides_of
+from ..transforms.endpoint.pictures import FORMATS, MAX_SIDE, PayloadFault, begins_like_an_image, check_sides, sides_of
 from ..transforms.endpoint.request import AnalyzeRequest
 from ..transforms.endpoint.signatures import has_expired
 from ..transforms.endpoint.uri import ImageRef, check, local_path
@@ -56,8 +57,8 @@ class Look(beam.DoFn):
     lists.
     """
 
-    def __init__(self, request: AnalyzeRequest, now: float) -> None:
-        self._request, self._now = request, now
+    def __init__(self, request: AnalyzeRequest, now: float, fit: int | None = None) -> None:
+        self._most, self._is_fitted, self._now = request.max_image_bytes, fit is not None, now
 
     def setup(self) -> None:
         self._files, self._seconds = 0, 0.0
@@ -69,7 +70,7 @@ class Look(beam.DoFn):
             if is_looked_at:
                 self._files += 1
                 begun = time.monotonic()
-                found = _in_its_file(local_path(image.uri), self._request.max_image_bytes)
+                found = _in_its_file(local_path(image.uri), self._most, self._is_fitted)
                 self._seconds += time.monotonic() - begun
             yield TaggedOutput(COUNTS, {"local": 1, "looked_at": int(is_looked_at)})
         if found is None:
@@ -93,8 +94,9 @@ def _is_local(image: ImageRef) -> bool:
     return check(image.uri) == "file"
 
 
-def _in_its_file(path: str, most: int) -> tuple[str, str] | None:
+def _in_its_file(path: str, most: int, is_fitted: bool) -> tuple[str, str] | None:
     """What is wrong with a file, by its size and its beginning; a file that is none is not opened."""
+    most = MOST_ORIGINAL_BYTES if is_fitted else most
     try:
         facts = os.stat(path)
         if not stat.S_ISREG(facts.st_mode):
@@ -109,15 +111,16 @@ def _in_its_file(path: str, most: int) -> tuple[str, str] | None:
         return "missing", ""
     except (OSError, ValueError) as error:
         return "unreadable", getattr(error, "strerror", None) or str(error)
-    return _in_its_head(head, is_whole=facts.st_size <= HEAD)
+    return _in_its_head(head, facts.st_size <= HEAD, is_fitted)
 
 
-def _in_its_head(head: bytes, is_whole: bool) -> tuple[str, str] | None:
-    sides = sides_of(head)
+def _in_its_head(head: bytes, is_whole: bool, is_fitted: bool) -> tuple[str, str] | None:
+    formats = (*FORMATS, *other_formats()) if is_fitted else FORMATS
+    sides = sides_of(head, formats)
     if sides is None:
-        return None if begins_like_an_image(head) and not is_whole else ("no_image", "")
+        return None if begins_like_an_image(head, formats) and not is_whole else ("no_image", "")
     try:
-        check_sides(sides)
+        check_sides(sides, float("inf") if is_fitted else MAX_SIDE)
     except PayloadFault as error:
         return "wrong_sides", str(error)
     return None

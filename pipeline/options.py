@@ -103,6 +103,14 @@ def _add_request(group: Any) -> None:
         help=f"default {DEFAULT_FEATURES_VERSION}, with a custom model {DEFAULT_MODEL_VERSION}",
     )
     group.add_argument("--model_version", default="latest", help="version of the service's model")
+    group.add_argument(
+        "--fit",
+        type=int,
+        metavar="PIXELS",
+        help="send images of files and buckets with sides of at most so many pixels, in a format and of a size that "
+        "the service takes; boxes stay those of the image itself. 16000 touches only what would be refused. Images on "
+        "the web are fetched by the service, as they are",
+    )
 
 
 def _add_endpoint(group: Any) -> None:

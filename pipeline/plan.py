@@ -58,7 +58,7 @@ def _look(config: JobConfig) -> tuple[dict[str, int], dict[str, list[Mistake]]]:
                 )
             )
             now, rate = time.time(), config.requests_per_second
-            seen = work["to_do"] | "Look" >> beam.ParDo(Look(config.request, now)).with_outputs(
+            seen = work["to_do"] | "Look" >> beam.ParDo(Look(config.request, now, config.fit)).with_outputs(
                 FOUND, COUNTS, main="to_call"
             )
             to_call = seen.to_call | "ToCall" >> beam.combiners.Count.Globally()

@@ -33,6 +33,7 @@ TABLE = TableSpec(
         ),
         column("run_id", STRING, "the run in which it failed"),
         column("endpoint", STRING, "the resource of the last attempt, if there was one", nullable=True, since=2),
+        column("fit", INT32, "`--fit` of the run, of an invalid_image; null: none", nullable=True, since=3),
     ),
     ("image_id", "fingerprint", "run_id"),
     "record",

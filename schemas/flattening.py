@@ -16,6 +16,7 @@ from .exact import ExactObjects, shown
 from .fast import ArrowObjects, Declined, expected_fields, parse
 from .reading import Column, Malformed, Objects, Rows, UnknownFields
 from .registry import TABLES
+from .scaling import scaled_back
 from .table import TableSpec
 
 _SECTION_TABLES = [table for table in TABLES.values() if table.flatten is not None]
@@ -65,7 +66,8 @@ def flatten(responses: pa.Table) -> Flattened:
     """Flattens a batch of answers into every section table, `images` included.
 
     An answer with a wrong type or a missing field anywhere in a section that we know is rejected whole: no row of it is
-    in any table. Sections and fields that we do not know are counted, and stay in the answer's `body`.
+    in any table. Sections and fields that we do not know are counted, and stay in the answer's `body`. Boxes, polygons
+    and sizes are the image's own, also where it was sent with other sides.
 
     Args:
       responses: a table of the schema of `responses`.
@@ -76,10 +78,9 @@ def flatten(responses: pa.Table) -> Flattened:
     for chunk in chunks:
         for path, times in chunk.unknown.items():
             unknown.count(path, times)
-    tables = {
-        name: _complete(name, pa.concat_tables(chunk.tables[name] for chunk in chunks).combine_chunks(), responses)
-        for name in chunks[0].tables
-    }
+    columns = {name: pa.concat_tables(chunk.tables[name] for chunk in chunks) for name in chunks[0].tables}
+    columns = scaled_back({name: table.combine_chunks() for name, table in columns.items()}, responses)
+    tables = {name: _complete(name, table, responses) for name, table in columns.items()}
     return Flattened(tables, rejected, dict(unknown))
 
 

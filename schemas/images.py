@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .reading import Objects, Rows
-from .table import CALL, INT32, KEY, STRING, STRINGS, TIMESTAMP, TableSpec, column
+from .table import CALL, INT32, KEY, SENT, STRING, STRINGS, TIMESTAMP, TableSpec, column
 
 
 def flatten(answers: Objects, sections: Sequence[str]) -> Rows:
@@ -22,8 +22,8 @@ def flatten(answers: Objects, sections: Sequence[str]) -> Rows:
 
 
 IMAGE_COLUMNS = (
-    column("width", INT32, "width of the image", path="metadata.width", unit="pixel"),
-    column("height", INT32, "height of the image", path="metadata.height", unit="pixel"),
+    column("width", INT32, "width of the image, in the frame of its boxes", path="metadata.width", unit="pixel"),
+    column("height", INT32, "height of the image, in the frame of its boxes", path="metadata.height", unit="pixel"),
     column("sections", STRINGS, "the sections that the answer held; asked and not here: the service left it out"),
     column("model_version", STRING, "version of the service's model", path="modelVersion", nullable=True),
 )
@@ -39,6 +39,7 @@ TABLE = TableSpec(
         column("api_version", STRING, "the api-version that was asked"),
         *CALL,
         column("analyzed_at", TIMESTAMP, "when the answer came, UTC"),
+        *SENT,
     ),
     ("image_id", "fingerprint", "run_id"),
     section="metadata",

@@ -28,6 +28,15 @@ class Analyzed(NamedTuple):
     analyzed_at: datetime
     first_attempt_at: datetime | None = None
     endpoint: str | None = None
+    fit: int | None = None
+    sent_width: int | None = None
+    sent_height: int | None = None
+    sent_bytes: int | None = None
+    sent_format: str | None = None
+    content_bytes: int | None = None
+    content_sha256: str | None = None
+    original_width: int | None = None
+    original_height: int | None = None
 
     @property
     def table(self) -> str:
@@ -57,6 +66,7 @@ class DeadLetter(NamedTuple):
     body: str | None
     run_id: str
     endpoint: str | None = None
+    fit: int | None = None
 
     @property
     def table(self) -> str:

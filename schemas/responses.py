@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .table import CALL, INT32, INT64, KEY, STRING, STRINGS, TIMESTAMP, TableSpec, column
+from .table import CALL, INT32, INT64, KEY, SENT, STRING, STRINGS, TIMESTAMP, TableSpec, column
 
 TABLE = TableSpec(
     "responses",
@@ -19,6 +19,9 @@ TABLE = TableSpec(
         column("analyzed_at", TIMESTAMP, "when the answer came, UTC"),
         column("first_attempt_at", TIMESTAMP, "first attempt of all runs, UTC", nullable=True, since=2),
         column("endpoint", STRING, "the resource that answered", nullable=True, since=2),
+        *SENT,
+        column("original_width", INT32, "width of a fitted image, as stored", unit="pixel", nullable=True, since=3),
+        column("original_height", INT32, "height of a fitted image, as stored", unit="pixel", nullable=True, since=3),
     ),
     ("image_id", "fingerprint", "run_id"),
     "record",

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from .reading import Flatten
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 STRING, INT32, INT64, FLOAT64, BOOL = pa.string(), pa.int32(), pa.int64(), pa.float64(), pa.bool_()
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -67,6 +67,19 @@ CALL = [
     column("latency_ms", FLOAT64, "of the attempt that was answered", unit="millisecond"),
     column("attempts", INT32, "HTTP requests that the image took"),
     column("maybe_billed", BOOL, "whether an earlier attempt got no answer, and may have been billed too"),
+]
+
+
+SENT = [
+    column(
+        "fit", INT32, "`--fit`, where the image was not sent as it is; null: sent untouched", nullable=True, since=3
+    ),
+    column("sent_width", INT32, "width of what was sent as bytes, as stored", unit="pixel", nullable=True, since=3),
+    column("sent_height", INT32, "height of what was sent as bytes, as stored", unit="pixel", nullable=True, since=3),
+    column("sent_bytes", INT64, "size of the image as it was sent; null: by URL", unit="byte", nullable=True, since=3),
+    column("sent_format", STRING, "format of what was sent as bytes", nullable=True, since=3),
+    column("content_bytes", INT64, "size of the image itself, where it was read", unit="byte", nullable=True, since=3),
+    column("content_sha256", STRING, "SHA-256 of the image itself, where it was read", nullable=True, since=3),
 ]
 
 

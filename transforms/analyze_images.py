@@ -22,6 +22,7 @@ from .endpoint.call import Caller, RateLimiter
 from .endpoint.credentials import Credential, EnvironmentKey
 from .endpoint.errors import ConfigurationError, check_type, check_whole
 from .endpoint.limits import limits_of
+from .endpoint.payload import check_fit
 from .endpoint.request import AnalyzeRequest
 from .endpoint.resource import Resource
 from .endpoint.settings import CallSettings
@@ -74,6 +75,8 @@ class AnalyzeImages(beam.PTransform):
       max_time: seconds, or a text such as "8h", from when the pipeline is built. Then no further call is made and the
         rest is deferred (`over_budget`).
       keyed: elements are pairs of a key of one's own and an image.
+      fit: images that are sent as bytes get sides of at most so many pixels, a format and a size that the service
+        takes; 16000 touches only what would be refused. Boxes, polygons and sizes in tables are the image's own.
       allow_insecure_endpoint: lets the key go over plain http to another machine.
 
     Raises:
@@ -95,6 +98,7 @@ class AnalyzeImages(beam.PTransform):
         max_dead_letters: int | str | None = None,
         max_time: float | str | None = None,
         keyed: bool = False,
+        fit: int | None = None,
         allow_insecure_endpoint: bool = False,
     ) -> None:
         super().__init__()
@@ -125,7 +129,7 @@ class AnalyzeImages(beam.PTransform):
         self._run_id, self._rate_limiter = run_id, rate_limiter
         self._batch_size, self._error_handling, self._output = batch_size, error_handling, output
         self._error_handler: Any = None
-        self._keyed = keyed
+        self._keyed, self._fit = keyed, check_fit(fit)
 
     def with_error_handler(self, error_handler: Any) -> AnalyzeImages:
         """Sends what has no answer, dead letters and deferred images, to a Beam `ErrorHandler`."""
@@ -134,7 +138,7 @@ class AnalyzeImages(beam.PTransform):
 
     def expand(self, images: beam.PCollection) -> dict[str, beam.PCollection]:
         if self._keyed:
-            keyed = OnceForEachKey(self._outcomes, self._request, self._output, self._run_id)
+            keyed = OnceForEachKey(self._outcomes, self._request, self._output, self._run_id, self._fit)
             outcomes = images | "ForEachKey" >> keyed
         else:
             outcomes = self._outcomes(images)
@@ -155,6 +159,7 @@ class AnalyzeImages(beam.PTransform):
             open_file=open_bytes,
             run_id=self._run_id,
             rate_limiter=self._rate_limiter,
+            fit=self._fit,
         )
         outputs = (
             images
@@ -186,7 +191,8 @@ class AnalyzeImages(beam.PTransform):
             "endpoint": ", ".join(resource.endpoint for resource in self._resources),
         }
         return {name: "none" if value is None else value for name, value in shown.items()} | {
-            "batch_size": self._batch_size
+            "batch_size": self._batch_size,
+            "fit": "none" if self._fit is None else self._fit,
         }
 
 

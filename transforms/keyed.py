@@ -34,6 +34,7 @@ class OnceForEachKey(beam.PTransform):
       request: what is asked.
       output: the folder whose earlier runs may have an outcome; None where there is none.
       run_id: the run there.
+      fit: what images are fitted to; an answer to one that was fitted to fewer pixels is none.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class OnceForEachKey(beam.PTransform):
         request: AnalyzeRequest,
         output: str | None,
         run_id: str,
+        fit: int | None = None,
     ) -> None:
         super().__init__()
         self._call, self._request, self._output, self._run_id = call, request, output, run_id
+        self._fit = fit
 
     def expand(self, keyed: beam.PCollection) -> dict[str, beam.PCollection]:
         if self._output is not None and not isinstance(keyed.windowing.windowfn, GlobalWindows):
@@ -55,7 +58,7 @@ class OnceForEachKey(beam.PTransform):
             )
         by_image = keyed | "ByImage" >> beam.Map(_by_image) | "Keys" >> beam.GroupByKey()
         images = by_image | "Images" >> beam.MapTuple(_best)
-        held = None if self._output is None else images | _Held(self._request, self._output, self._run_id)
+        held = None if self._output is None else images | _Held(self._request, self._output, self._run_id, self._fit)
         outcomes = self._call(images if held is None else held[_TO_DO])
         if held is not None:
             new = outcomes.pop(RESPONSES) | "Records" >> beam.FlatMap(_records)
@@ -99,15 +102,15 @@ def _records(rows: pa.Table) -> Iterator[Analyzed]:
 class _Held(beam.PTransform):
     """PCollection of `ImageRef` -> dict: `to_do`, and `analyzed` and `failures` of those that earlier runs have."""
 
-    def __init__(self, request: AnalyzeRequest, output: str, run_id: str) -> None:
+    def __init__(self, request: AnalyzeRequest, output: str, run_id: str, fit: int | None) -> None:
         super().__init__()
-        self._asked, self._run_id = (Layout(output), run_id, request), run_id
+        self._asked, self._run_id = (Layout(output), run_id, request, {ANSWERS: "journalled"}, fit), run_id
         self._wanted = (1 << len(wanted_answers(request))) - 1
 
     def expand(self, images: beam.PCollection) -> dict[str, beam.PCollection]:
         stored = (
             images.pipeline
-            | beam.Create([(*self._asked, {ANSWERS: "journalled"})], reshuffle=False)
+            | beam.Create([self._asked], reshuffle=False)
             | "List" >> beam.FlatMapTuple(files_of)
             | "Spread" >> beam.Reshuffle()
             | "Scan" >> beam.FlatMap(scan, SHARD_DIGITS)
@@ -128,7 +131,7 @@ def _split(_: str, joined: dict[str, Iterable[Any]], wanted: int = 0) -> Iterato
     stored: dict[str, tuple[bool, Journalled]] = {}
     for kind, rows, answers in map(unpack, joined["stored"]):
         for image_id, asked, *where in rows:
-            if answers.get(asked, 0) == wanted:
+            if answers.get(asked, 0) == wanted and kind != "journalled_small":
                 one = kind == "journalled", Journalled(*where)
                 stored[image_id] = max(one, stored.get(image_id, one))
     for image in (image for block in joined["images"] for image in unpack(block)):

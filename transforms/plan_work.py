@@ -88,7 +88,7 @@ class PlanWork(beam.PTransform):
         sources = {"images": blocks}
         if self._output is not None:
             anew = self._policy.is_anew
-            history = ReadHistory(self._output, self._run_id, self._request, anew, self._shard_digits)
+            history = ReadHistory(self._output, self._run_id, self._request, anew, self._shard_digits, self._policy.fit)
             packed = beam.MapTuple(lambda shard, block: (shard, pack(block)))
             sources["history"] = images.pipeline | history | "PackHistory" >> packed
         planned = (
@@ -121,6 +121,7 @@ class PlanWork(beam.PTransform):
             "fingerprint": request_fingerprint(self._request),
             "redrive": self._policy.redrive,
             "max_redrives": self._policy.max_redrives,
+            "fit": self._policy.fit or "none",
             "budget": self._budget.text or "none",
             "shard_digits": self._shard_digits,
         }

@@ -6,8 +6,8 @@ CREATE TABLE IF NOT EXISTS `images` (
   `image_uri` STRING NOT NULL OPTIONS (description = "the image's URI as given, without userinfo and signature"),
   `fingerprint` STRING NOT NULL OPTIONS (description = "hash of what was asked; the manifest of the run spells it out"),
   `run_id` STRING NOT NULL OPTIONS (description = "the run that committed the row; its manifest is runs/<run_id>.json"),
-  `width` INT64 NOT NULL OPTIONS (description = "width of the image"),
-  `height` INT64 NOT NULL OPTIONS (description = "height of the image"),
+  `width` INT64 NOT NULL OPTIONS (description = "width of the image, in the frame of its boxes"),
+  `height` INT64 NOT NULL OPTIONS (description = "height of the image, in the frame of its boxes"),
   `sections` ARRAY<STRING> OPTIONS (description = "the sections that the answer held; asked and not here: the service left it out"),
   `model_version` STRING OPTIONS (description = "version of the service's model"),
   `features` ARRAY<STRING> OPTIONS (description = "the features that were asked; empty with a custom model"),
@@ -20,6 +20,13 @@ CREATE TABLE IF NOT EXISTS `images` (
   `attempts` INT64 NOT NULL OPTIONS (description = "HTTP requests that the image took"),
   `maybe_billed` BOOL NOT NULL OPTIONS (description = "whether an earlier attempt got no answer, and may have been billed too"),
   `analyzed_at` TIMESTAMP NOT NULL OPTIONS (description = "when the answer came, UTC"),
+  `fit` INT64 OPTIONS (description = "`--fit`, where the image was not sent as it is; null: sent untouched"),
+  `sent_width` INT64 OPTIONS (description = "width of what was sent as bytes, as stored"),
+  `sent_height` INT64 OPTIONS (description = "height of what was sent as bytes, as stored"),
+  `sent_bytes` INT64 OPTIONS (description = "size of the image as it was sent; null: by URL"),
+  `sent_format` STRING OPTIONS (description = "format of what was sent as bytes"),
+  `content_bytes` INT64 OPTIONS (description = "size of the image itself, where it was read"),
+  `content_sha256` STRING OPTIONS (description = "SHA-256 of the image itself, where it was read"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED
 )
 CLUSTER BY `image_id`
@@ -237,6 +244,15 @@ CREATE TABLE IF NOT EXISTS `responses` (
   `analyzed_at` TIMESTAMP NOT NULL OPTIONS (description = "when the answer came, UTC"),
   `first_attempt_at` TIMESTAMP OPTIONS (description = "first attempt of all runs, UTC"),
   `endpoint` STRING OPTIONS (description = "the resource that answered"),
+  `fit` INT64 OPTIONS (description = "`--fit`, where the image was not sent as it is; null: sent untouched"),
+  `sent_width` INT64 OPTIONS (description = "width of what was sent as bytes, as stored"),
+  `sent_height` INT64 OPTIONS (description = "height of what was sent as bytes, as stored"),
+  `sent_bytes` INT64 OPTIONS (description = "size of the image as it was sent; null: by URL"),
+  `sent_format` STRING OPTIONS (description = "format of what was sent as bytes"),
+  `content_bytes` INT64 OPTIONS (description = "size of the image itself, where it was read"),
+  `content_sha256` STRING OPTIONS (description = "SHA-256 of the image itself, where it was read"),
+  `original_width` INT64 OPTIONS (description = "width of a fitted image, as stored"),
+  `original_height` INT64 OPTIONS (description = "height of a fitted image, as stored"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED
 )
 CLUSTER BY `image_id`
@@ -263,6 +279,7 @@ CREATE TABLE IF NOT EXISTS `dead_letters` (
   `body` STRING OPTIONS (description = "the last reply, at most 64 KiB of it; an answer that is JSON but not the contract is whole in responses"),
   `run_id` STRING NOT NULL OPTIONS (description = "the run in which it failed"),
   `endpoint` STRING OPTIONS (description = "the resource of the last attempt, if there was one"),
+  `fit` INT64 OPTIONS (description = "`--fit` of the run, of an invalid_image; null: none"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED
 )
 CLUSTER BY `image_id`

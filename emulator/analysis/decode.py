@@ -68,6 +68,44 @@ def decode(picture: Image.Image, side: int = WORKING_SIDE) -> Image.Image:
         raise Refused(errors.IMAGE_FORMAT) from failure
 
 
+def seen(picture: Image.Image, turns: bool, side: int = WORKING_SIDE) -> tuple[tuple[int, int], Image.Image]:
+    """The sides of the picture and its copy, as stored or as its EXIF orientation turns it. Raises Refused.
+
+    Pillow turns a TIFF by itself, and forgets the orientation then; of others it may be asked after decoding only, as
+    asking decodes some.
+    """
+    is_turned_by_pillow = picture.format == "TIFF"
+    orientation = _orientation(picture) if is_turned_by_pillow else 1
+    size = picture.size
+    small = decode(picture, side)
+    if not is_turned_by_pillow:
+        orientation = _orientation(picture)
+    if turns == is_turned_by_pillow or orientation not in _TURNS:
+        return size, small
+    turn, back = _TURNS[orientation]
+    return size[::-1] if orientation >= 5 else size, small.transpose(turn if turns else back)
+
+
+_Turn = Image.Transpose
+_TURNS = {
+    2: (_Turn.FLIP_LEFT_RIGHT, _Turn.FLIP_LEFT_RIGHT),
+    3: (_Turn.ROTATE_180, _Turn.ROTATE_180),
+    4: (_Turn.FLIP_TOP_BOTTOM, _Turn.FLIP_TOP_BOTTOM),
+    5: (_Turn.TRANSPOSE, _Turn.TRANSPOSE),
+    6: (_Turn.ROTATE_270, _Turn.ROTATE_90),
+    7: (_Turn.TRANSVERSE, _Turn.TRANSVERSE),
+    8: (_Turn.ROTATE_90, _Turn.ROTATE_270),
+}
+"""By EXIF orientation: what turns a picture upright, and what turns it back."""
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(0x0112, 1))
+    except Exception:  # hostile EXIF raises anything
+        return 1
+
+
 def _identify(data: bytes) -> Image.Image:
     """Like Image.open, but only the service's formats and without the process-wide size limit and warnings."""
     prefix = data[:16]

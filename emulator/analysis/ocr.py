@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .decode import decode, open_picture
+from .decode import open_picture, seen
 from .sections import Line, Word
 
 READING_SIDE = 1600
 """Longer side of the copy that is read."""
 
 
-def text_reader() -> Callable[[bytes], list[Line]]:
+def text_reader() -> Callable[[bytes, bool], list[Line]]:
     """A function from picture bytes to lines. Raises RuntimeError if rapidocr is not installed."""
     try:
         from rapidocr import RapidOCR
@@ -33,10 +33,8 @@ def text_reader() -> Callable[[bytes], list[Line]]:
     )
     one_at_a_time = threading.Lock()
 
-    def read(data: bytes) -> list[Line]:
-        picture = open_picture(data)
-        size = picture.size
-        small = decode(picture, READING_SIDE)
+    def read(data: bytes, turns: bool) -> list[Line]:
+        size, small = seen(open_picture(data), turns, READING_SIDE)
         with one_at_a_time:
             found = engine(np.asarray(small)[..., ::-1].copy())
         return _lines(found, small, size)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from . import words
 from .crops import free_crop, smart_crop
-from .decode import decode
+from .decode import seen
 from .facts import measure, summarise
 from .geometry import Box
 from .regions import Region, find_regions
@@ -36,10 +36,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an analysis has to produce beyond what every picture gets."""
+    """What an analysis has to produce beyond what every picture gets; `turns`: of the picture as its EXIF turns it."""
 
     ratios: tuple[float, ...] = ()
     gender_neutral: bool = False
+    turns: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,7 @@ class Sections:
 
 def analyze(picture: Image.Image, digest: str, wanted: Wanted) -> Sections:
     """Computes every section but `read`. `digest` is the hex hash of the content. Raises Refused."""
-    size = picture.size
-    small = decode(picture)
+    size, small = seen(picture, wanted.turns)
     measured = measure(small)
     facts = summarise(measured)
     regions = find_regions(measured, size)

@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOpt
 from ...transforms.endpoint.address import check_endpoint
 from ...transforms.endpoint.credentials import Credential, EntraToken, EnvironmentKey, IssuedToken, SecretManagerKey
 from ...transforms.endpoint.errors import ConfigurationError
+from ...transforms.endpoint.payload import check_fit
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.resource import Resource
 from ...transforms.endpoint.settings import CallSettings
@@ -113,7 +114,7 @@ def _settings(flags: ImageAnalysisOptions, options: PipelineOptions, made: dict[
 
     def numbers() -> str:
         settings: CallSettings = call_settings(flags)
-        RedrivePolicy(flags.redrive, flags.max_redrives)
+        RedrivePolicy(flags.redrive, flags.max_redrives, check_fit(flags.fit))
         check_processes(options)
         read_prices(flags.prices)
         made["settings"] = settings

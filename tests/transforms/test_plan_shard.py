@@ -4,15 +4,18 @@ from collections import Counter
 from decimal import Decimal
 from math import inf
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from image_analysis_beam.schemas import TABLES
 from image_analysis_beam.transforms.endpoint.errors import ConfigurationError
 from image_analysis_beam.transforms.endpoint.faults import UNSETTLED
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
 from image_analysis_beam.transforms.ledger.budget import Budget, affordable, budget_bucket, cut_of
-from image_analysis_beam.transforms.ledger.history import Block, KnownDead
+from image_analysis_beam.transforms.ledger.history import Block, HistoryFile, KnownDead, scan
 from image_analysis_beam.transforms.ledger.plan import (
     EVERYTHING,
     REDRIVES,
@@ -206,3 +209,54 @@ def test_what_was_deferred_is_called_before_what_is_new():
     history = [block("deferred", [(images[2].image_id, MINE, "outage")])]
     plan = plan_shard([images], history, FEATURES, RedrivePolicy())
     assert min(plan.to_do, key=budget_bucket).image == images[2]
+
+
+def small_and_large(fit, tmp_path, table="images"):
+    """Blocks of a file with an answer to what was sent untouched, and to what was fitted to 512 and to 1600 pixels."""
+    spec = TABLES[table]
+    names = ["image_id", "fingerprint", "analyzed_at", "fit"]
+    at = pa.array([1, 2, 3], pa.timestamp("us", "UTC"))
+    ids = [f"{number:032x}" for number in range(3)]
+    rows = pa.table(
+        {"image_id": ids, "fingerprint": [MINE] * 3, "analyzed_at": at, "fit": pa.array([None, 512, 1600], pa.int32())}
+    )
+    path = str(tmp_path / "rows.parquet")
+    pq.write_table(rows.select(names).cast(pa.schema([spec.schema.field(name) for name in names])), path)
+    kind = "answered" if table == "images" else "journalled"
+    blocks = [block for _, block in scan(HistoryFile(kind, path, ANSWERS, fit))]
+    return plan_shard([[ImageRef(one, one, one) for one in ids]], blocks, FEATURES, RedrivePolicy(fit=fit)), path
+
+
+@pytest.mark.parametrize(("fit", "called"), [(None, 0), (64, 0), (512, 0), (513, 1), (1600, 1), (16000, 2)])
+def test_an_answer_to_too_few_pixels_is_none(fit, called, tmp_path):
+    plan, _ = small_and_large(fit, tmp_path)
+    assert (len(plan.to_do), plan.skipped.get("answered", 0)) == (called, 3 - called)
+
+
+@pytest.mark.parametrize(("fit", "called"), [(None, 0), (1600, 1), (16000, 2)])
+def test_a_journalled_answer_to_too_few_pixels_is_kept_and_is_none(fit, called, tmp_path):
+    plan, path = small_and_large(fit, tmp_path, "responses")
+    assert {name: sorted(rows) for name, rows in plan.recovered.items()} == {path: [0, 1, 2]}
+    assert (len(plan.to_do), plan.recovered_inputs, plan.recovered_extra) == (called, 3 - called, called)
+
+
+@pytest.mark.parametrize(
+    ("known", "fit", "reason"),
+    [
+        ([None], None, "known_bad"),
+        ([None], 16000, None),
+        ([16000], 16000, "known_bad"),
+        ([16000], None, "known_bad"),
+        ([16000], 600, None),
+        ([600], 16000, "known_bad"),
+        ([None, 16000], 16000, "known_bad"),
+        ([600, 16000, None], 1000, "known_bad"),
+        ([600, 16000, None], 500, None),
+    ],
+)
+def test_an_image_that_could_not_be_sent_is_known_for_an_equal_or_weaker_fit(known, fit, reason):
+    letters = [("dead", MINE, KnownDead(False, 0, None, 0, "invalid_image", 0, one)) for one in known]
+    plan = plan_one(*letters, policy=RedrivePolicy(fit=fit))
+    assert plan.skipped == ({reason: 1} if reason else {})
+    assert [to_do.why for to_do in plan.to_do] == ([] if reason else ["redriven"])
+    assert plan_one(*letters, policy=RedrivePolicy("none", fit=fit)).skipped == {"known_bad": 1}

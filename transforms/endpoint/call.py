@@ -13,12 +13,13 @@ from .client import Client, NoAnswer, NotSent, Reply
 from .credentials import Credential
 from .faults import FAULTS, LASTING_OBSTACLES, OBSTACLES, OUTAGE_FAULTS, UNSETTLED, Retry, Verdict, classify
 from .fingerprint import request_fingerprint
+from .fitting import MOST_ORIGINAL_BYTES
 from .gate import REOPENING_JITTER, Gate
 from .guard import Guard
 from .kept_secret import CredentialError, CredentialUnavailable
 from .lane import Lanes, Permit
 from .pacer import FIRST_PAUSE, LONGEST_PAUSE
-from .payload import Payload, bytes_payload, check_signature, is_sent_as_url, url_payload
+from .payload import Payload, check_signature, is_sent_as_url, payload_of, read_image, url_payload
 from .pictures import PayloadFault
 from .request import AnalyzeRequest
 from .settings import CallSettings
@@ -60,6 +61,7 @@ class Caller:
       rate_limiter: a limiter shared with other jobs, asked right before every attempt.
       may_call: whether the run is still ours to spend for, asked before every attempt.
       guard: ends the calls by limits.
+      fit: the most pixels of a side that is sent as bytes; None sends images as they are.
     """
 
     def __init__(
@@ -73,7 +75,9 @@ class Caller:
         rate_limiter: RateLimiter | None = None,
         may_call: Callable[[], bool] | None = None,
         guard: Guard | None = None,
+        fit: int | None = None,
     ) -> None:
+        self._fit = fit
         self._guard = guard or Guard()
         self._may_call = may_call or (lambda: True)
         self._admission, self._budget = lanes.admission, lanes.budget
@@ -103,7 +107,8 @@ class Caller:
             else:
                 self._analyze_bytes(call, waiter)
         except PayloadFault as error:
-            call.outcome = self._stamp.dead_letter(call, Verdict(FAULTS[error.fault], str(error)), None)
+            letter = self._stamp.dead_letter(call, Verdict(FAULTS[error.fault], str(error)), None)
+            call.outcome = letter._replace(fit=self._fit if error.fault == "invalid_image" else None)
         return call
 
     def settle(self, call: Call, *, at_last: bool) -> None:
@@ -131,10 +136,23 @@ class Caller:
             call.outcome = self._stamp.deferred(call, reason, f"{verdict.fault.name}: {verdict.message}{billed}")
 
     def _analyze_bytes(self, call: Call, waiter: Waiter) -> None:
-        with self._budget.reserve(self._request.max_image_bytes) as shrink:
-            payload = bytes_payload(call.image, self._request, self._open_file)
+        most = self._request.max_image_bytes
+        if not self._analyze_up_to(most, call, waiter):
+            self._analyze_up_to(MOST_ORIGINAL_BYTES, call, waiter)
+
+    def _analyze_up_to(self, most: int, call: Call, waiter: Waiter) -> bool:
+        """Whether the image was called; not if it is larger, and can be read whole to be fitted."""
+        with self._budget.reserve(most) as shrink:
+            data = read_image(call.image, most, self._open_file)
+            if self._fit and most < len(data) and most < MOST_ORIGINAL_BYTES:
+                return False
+            shrink(len(data))
+            payload = payload_of(data, self._request, self._fit)
+            del data
+            call.sent = payload.sent
             shrink(len(payload.body))
             self._attempt_until_settled(call, payload, waiter)
+            return True
 
     def _attempt_until_settled(self, call: Call, payload: Payload, waiter: Waiter) -> None:
         while not (call.has_ended or waiter.has_given_up or self._is_stopped(call)):

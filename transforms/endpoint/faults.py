@@ -81,7 +81,7 @@ FAULTS = _table(
         Retry.NEVER,
         False,
         False,
-        "convert or resize the image to what the service accepts",
+        "convert or resize the image to what the service accepts, or let --fit 16000 do so",
     ),
     Fault(
         "rejected_image",

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from PIL import ExifTags, Image
 
 from .byte_budget import ByteBudget
-from .pictures import FORMATS, MAX_SIDE, MIN_SIDE, PayloadFault, check_sides, opened
+from .pictures import FORMATS, MAX_SIDE, MIN_SIDE, PayloadFault, check_sides, format_of, opened
 
 LEAST_FIT, MOST_FIT = 64, MAX_SIDE
 MOST_ORIGINAL_BYTES = 256 * 1024 * 1024
@@ -55,12 +55,12 @@ def fit(data: bytes, side: int, max_bytes: int, formats: tuple[str, ...] = FORMA
     """
     if not data:
         raise PayloadFault("invalid_image", "the image has 0 bytes")
-    image = opened(data, (*FORMATS, *_other_formats()))
+    image = opened(data, (*FORMATS, *other_formats()))
     if image is None:
         raise PayloadFault("invalid_image", _why_not_opened(data))
     with image:
         check_sides(image.size, most=float("inf"))
-        name = _format_of(image)
+        name = format_of(image)
         if name in formats and max(image.size) <= side and len(data) <= max_bytes and _is_plain(image):
             return Fitted(data, name, image.size)
         try:
@@ -205,10 +205,6 @@ def _encoded(image: Image.Image, orientation: int, profile: bytes | None) -> tup
     return buffer.getvalue(), name
 
 
-def _format_of(image: Image.Image) -> str:
-    return "JPEG" if image.format == "MPO" else str(image.format)
-
-
 def _is_plain(image: Image.Image) -> bool:
     """Whether the pixels are of a kind that any reader of the format takes."""
     return image.mode not in ("F", "I", "LAB", "I;16B", "I;16L", "I;16N")
@@ -236,7 +232,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 @lru_cache(1)
-def _other_formats() -> tuple[str, ...]:
+def other_formats() -> tuple[str, ...]:
     """What Pillow decodes besides; HEIC with the extra `heic`."""
     Image.init()
     with suppress(ImportError):
@@ -247,6 +243,6 @@ def _other_formats() -> tuple[str, ...]:
 
 
 def _why_not_opened(data: bytes) -> str:
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and "HEIF" not in _other_formats():
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and "HEIF" not in other_formats():
         return "HEIC is read with the extra `heic`: pip install 'image-analysis-beam[heic]'"
     return "not an image of a format that can be decoded, or its header is damaged"

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from .errors import check_type, check_whole
+from .fitting import LEAST_FIT, MOST_FIT, MOST_ORIGINAL_BYTES, fit
 from .pictures import PayloadFault, check_image
 from .redaction import redact, scrub
 from .request import AnalyzeRequest
 from .signatures import signature_ends_at
 from .uri import HTTP_SCHEMES, ImageRef, InvalidUri, check, local_path, sendable
 
+_BYTES = "application/octet-stream"
 _CHUNK = 256 * 1024
 _READ_ATTEMPTS = 3
 _READ_PAUSE = 0.5
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _PERMANENT_CODES = frozenset({400, 401, 403, 404, 412})
+
+
+class Sent(NamedTuple):
+    """What is sent as bytes, and of which image, as `responses` has it; null of what is sent by URL."""
+
+    fit: int | None = None
+    sent_width: int | None = None
+    sent_height: int | None = None
+    sent_bytes: int | None = None
+    sent_format: str | None = None
+    content_bytes: int | None = None
+    content_sha256: str | None = None
+    original_width: int | None = None
+    original_height: int | None = None
+
+
+BY_URL = Sent()
 
 
 @dataclass(frozen=True)
@@ -29,6 +50,19 @@ class Payload:
 
     content_type: str
     body: bytes
+    sent: Sent = BY_URL
+
+
+def check_fit(side: int | None) -> int | None:
+    """Refuses what is no side that images can be fitted to.
+
+    Raises:
+      ConfigurationError: it is none.
+    """
+    if side is not None:
+        check_type("fit", side, int, "for example 1600, or leave it out")
+        check_whole("fit", side, LEAST_FIT, MOST_FIT, f"{MOST_FIT} touches only what would be refused")
+    return side
 
 
 def is_sent_as_url(image: ImageRef) -> bool:
@@ -78,9 +112,39 @@ def bytes_payload(
     Raises:
       PayloadFault: it cannot be read, or the service would refuse it.
     """
-    data = _read(local_path(image.uri), open_file, request.max_image_bytes, pause)
-    check_image(data, request.max_image_bytes)
-    return Payload("application/octet-stream", data)
+    return payload_of(read_image(image, request.max_image_bytes, open_file, pause), request)
+
+
+def read_image(
+    image: ImageRef,
+    most: int,
+    open_file: Callable[[str], BinaryIO],
+    pause: Callable[[float], None] = time.sleep,
+) -> bytes:
+    """The bytes of an image, one more than `most` if there are more.
+
+    Raises:
+      PayloadFault: it cannot be read.
+    """
+    return _read(local_path(image.uri), open_file, most, pause)
+
+
+def payload_of(data: bytes, request: AnalyzeRequest, side: int | None = None) -> Payload:
+    """What is sent of an image: its bytes, or with `side` (`--fit`) what the service takes of them.
+
+    Raises:
+      PayloadFault: the service would refuse it.
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    if side is None:
+        form, width, height = check_image(data, request.max_image_bytes)
+        return Payload(_BYTES, data, Sent(None, width, height, len(data), form, len(data), digest))
+    if len(data) > MOST_ORIGINAL_BYTES:
+        raise PayloadFault("invalid_image", f"the image is larger than {MOST_ORIGINAL_BYTES} bytes, and is not read")
+    fitted = fit(data, side, request.max_image_bytes, request.image_formats)
+    facts = (*fitted.sides, len(fitted.body), fitted.format, len(data), digest)
+    sent = Sent(side, *facts, *fitted.original) if fitted.original else Sent(None, *facts)
+    return Payload(_BYTES, fitted.body, sent)
 
 
 def place_of(image: ImageRef) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -19,7 +20,15 @@ class PayloadFault(Exception):
         self.fault = fault
 
 
-def check_image(data: bytes, max_bytes: int) -> None:
+class Header(NamedTuple):
+    """Format and sides of an image, as its pixels are stored."""
+
+    format: str
+    width: int
+    height: int
+
+
+def check_image(data: bytes, max_bytes: int) -> Header:
     """Size, format and sides, from the header alone: nothing is decoded.
 
     Raises:
@@ -29,10 +38,17 @@ def check_image(data: bytes, max_bytes: int) -> None:
         raise PayloadFault("invalid_image", "the image has 0 bytes")
     if len(data) > max_bytes:
         raise PayloadFault("invalid_image", f"the image is larger than {max_bytes} bytes")
-    sides = sides_of(data)
-    if sides is None:
+    image = opened(data, FORMATS)
+    if image is None:
         raise PayloadFault("invalid_image", f"not an image of a supported format ({', '.join(FORMATS)})")
-    check_sides(sides)
+    with image:
+        check_sides(image.size)
+        return Header(format_of(image), *image.size)
+
+
+def format_of(image: Image.Image) -> str:
+    """Pillow's name of the format; several pictures in one JPEG are a JPEG."""
+    return "JPEG" if image.format == "MPO" else str(image.format)
 
 
 def check_sides(sides: tuple[int, int], most: float = MAX_SIDE) -> None:
@@ -47,16 +63,16 @@ def check_sides(sides: tuple[int, int], most: float = MAX_SIDE) -> None:
         raise PayloadFault("invalid_image", f"the image is {width}x{height} pixels; each side has to be {rule}")
 
 
-def begins_like_an_image(data: bytes) -> bool:
-    """Whether one of Pillow's readers knows the first bytes."""
+def begins_like_an_image(data: bytes, formats: Iterable[str] = FORMATS) -> bool:
+    """Whether one of Pillow's readers of these formats knows the first bytes."""
     _load_readers()
-    accepts = (Image.OPEN[name][1] for name in FORMATS)
+    accepts = (Image.OPEN[name][1] for name in formats)
     return any(accept is None or accept(data[:16]) is True for accept in accepts)
 
 
-def sides_of(data: bytes) -> tuple[int, int] | None:
-    """Width and height by the first of Pillow's readers that knows the header."""
-    image = opened(data, FORMATS)
+def sides_of(data: bytes, formats: Iterable[str] = FORMATS) -> tuple[int, int] | None:
+    """Width and height by the first of Pillow's readers of these formats that knows the header."""
+    image = opened(data, formats)
     if image is None:
         return None
     with image:

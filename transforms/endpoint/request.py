@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .errors import ConfigurationError, check_type
+from .pictures import FORMATS
 
 FEATURES = ("caption", "denseCaptions", "tags", "objects", "people", "smartCrops", "read")
 CUSTOM_MODEL = "custom_model"
@@ -18,6 +19,7 @@ DEFAULT_MODEL_VERSION = "2023-02-01-preview"
 MIN_ASPECT_RATIO, MAX_ASPECT_RATIO = 0.75, 1.8
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 MAX_CUSTOM_IMAGE_BYTES = 6 * 1024 * 1024
+CUSTOM_IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "BMP")
 
 # The languages of `tags`; captions speak English only.
 LANGUAGES = frozenset(
@@ -128,6 +130,11 @@ class AnalyzeRequest:
     def max_image_bytes(self) -> int:
         """The largest image the service takes: 20 MiB, 6 MiB for a custom model."""
         return MAX_CUSTOM_IMAGE_BYTES if self.model_name else MAX_IMAGE_BYTES
+
+    @property
+    def image_formats(self) -> tuple[str, ...]:
+        """The formats that the service takes, by Pillow's names."""
+        return CUSTOM_IMAGE_FORMATS if self.model_name else FORMATS
 
     @property
     def billed_features(self) -> tuple[str, ...]:

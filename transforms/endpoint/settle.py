@@ -10,6 +10,7 @@ from .client import Reply
 from .faults import Verdict
 from .gate import Gate
 from .headers import header_text, transactions
+from .payload import BY_URL, Sent
 from .redaction import scrub, scrub_answer
 from .request import AnalyzeRequest
 from .uri import ImageRef
@@ -57,6 +58,7 @@ class Call:
     has_failed: bool = False
     refreshed: list[Gate] = field(default_factory=list)  # where a token was renewed for it
     is_kept: bool = False  # its outcome is in a journal, or on its way there
+    sent: Sent = BY_URL
     deadline: float = float("inf")
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -97,6 +99,7 @@ class Stamp:
             analyzed_at=call.ended_at or utc_now(),
             first_attempt_at=_first_attempt(call),
             endpoint=endpoint,
+            **call.sent._asdict(),
         )
 
     def dead_letter(self, call: Call, verdict: Verdict, reply: Reply | None, endpoint: str | None = None) -> DeadLetter:

@@ -60,11 +60,13 @@ class HistoryFile(NamedTuple):
 
     Rows of the kind `answered_at` say when, too.
     `answers`: what is answered by a row, by its fingerprint (`answered_by`); of deferred images, no other rows count.
+    `fit`: an answer to an image that was fitted to fewer pixels answers nothing.
     """
 
     kind: str
     path: str
     answers: dict[str, int]
+    fit: int | None = None
 
 
 class KnownDead(NamedTuple):
@@ -76,10 +78,20 @@ class KnownDead(NamedTuple):
     last_attempt_us: int
     fault_class: str
     attempts: int = 1
+    fit: int | None = None
+
+    def is_weaker_than(self, fit: int | None) -> bool:
+        """Whether the image could not be sent, but may be now that images are fitted, or fitted to fewer pixels."""
+        if self.fault_class != "invalid_image" or fit is None:
+            return False
+        return self.fit is None or self.fit > fit
 
 
 class Block(NamedTuple):
-    """Rows of one shard: their `kind`, a tuple of each that begins with image id and fingerprint, what these answer."""
+    """Rows of one shard: their `kind`, a tuple of each that begins with image id and fingerprint, what these answer.
+
+    Rows of the kind `journalled_small` are answers that answer nothing, as the images were fitted to too few pixels.
+    """
 
     kind: str
     rows: list[tuple[Any, ...]]
@@ -95,6 +107,7 @@ class ReadHistory(beam.PTransform):
       request: what is asked; the blocks say what of it is answered.
       anew: what is answered is asked again, so it matters when it was.
       shard_digits: how many digits of an image's id are its shard.
+      fit: what images are fitted to; an answer to one that was fitted to fewer pixels is none.
     """
 
     def __init__(
@@ -104,9 +117,10 @@ class ReadHistory(beam.PTransform):
         request: AnalyzeRequest,
         anew: bool = False,
         shard_digits: int = SHARD_DIGITS,
+        fit: int | None = None,
     ) -> None:
         super().__init__()
-        self._asked = Layout(output), run_id, request, anew
+        self._asked = Layout(output), run_id, request, anew, fit
         self._shard_digits = shard_digits
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
@@ -119,20 +133,24 @@ class ReadHistory(beam.PTransform):
         )
 
 
-def history_files(layout: Layout, run_id: str, request: AnalyzeRequest, anew: bool = False) -> Iterator[HistoryFile]:
+def history_files(
+    layout: Layout, run_id: str, request: AnalyzeRequest, anew: bool = False, fit: int | None = None
+) -> Iterator[HistoryFile]:
     """The files that tell of earlier runs: the tables of committed ones, the journals that the run takes in."""
-    return files_of(layout, run_id, request, _KINDS | ({"images": "answered_at"} if anew else {}))
+    return files_of(layout, run_id, request, _KINDS | ({"images": "answered_at"} if anew else {}), fit)
 
 
-def files_of(layout: Layout, run_id: str, request: AnalyzeRequest, kinds: Mapping[str, str]) -> Iterator[HistoryFile]:
+def files_of(
+    layout: Layout, run_id: str, request: AnalyzeRequest, kinds: Mapping[str, str], fit: int | None = None
+) -> Iterator[HistoryFile]:
     """Files of committed tables, of a kind for each table that is named, and the journals that the run takes in."""
     committed, reads = history_of(layout, run_id)
     answers = answered_by(request, earlier_requests(layout, committed))
     for table, path in committed_files(layout, committed, *kinds):
-        yield HistoryFile(kinds[table], path, answers)
+        yield HistoryFile(kinds[table], path, answers, fit)
     for name in reads:
         kind = "journalled" if kind_of(name) == ANSWERS else "journalled_dead"
-        yield HistoryFile(kind, layout.path(name), answers)
+        yield HistoryFile(kind, layout.path(name), answers, fit)
 
 
 def scan(file: HistoryFile, shard_digits: int = SHARD_DIGITS) -> Iterator[tuple[str, Block]]:
@@ -147,7 +165,11 @@ def scan(file: HistoryFile, shard_digits: int = SHARD_DIGITS) -> Iterator[tuple[
             table = spec.filled(rows)
             if file.kind == "deferred":
                 table = table.filter(pc.is_in(table["fingerprint"], pa.array(list(file.answers), pa.string())))
-            yield from _by_shard(file, _rows(file, table, first), shard_digits)
+            large, small = _by_fit(file, _rows(file, table, first), table)
+            yield from _by_shard(file, large, shard_digits)
+            if small:
+                kind = "journalled_small" if file.kind == "journalled" else file.kind
+                yield from _by_shard(file._replace(kind=kind, answers={}), small, shard_digits)
             first += table.num_rows
 
 
@@ -166,14 +188,14 @@ def read_journalled(path: str, rows: Iterable[list[int]]) -> Iterator[pa.Table]:
 # Not `responses`: an answer that no table can hold is there too, and is a dead letter.
 _KINDS = {"images": "answered", "dead_letters": "dead", "deferred": "deferred"}
 _COLUMNS: dict[str, tuple[TableSpec, list[str]]] = {
-    "answered": (TABLES["images"], []),
-    "answered_at": (TABLES["images"], ["analyzed_at"]),
+    "answered": (TABLES["images"], ["fit"]),
+    "answered_at": (TABLES["images"], ["analyzed_at", "fit"]),
     "deferred": (TABLES["deferred"], ["reason"]),
-    "journalled": (TABLES["responses"], ["analyzed_at"]),
+    "journalled": (TABLES["responses"], ["analyzed_at", "fit"]),
     "journalled_dead": (TABLES["dead_letters"], ["redrive_count", "class"]),
     "dead": (
         TABLES["dead_letters"],
-        ["retryable", "redrive_count", "first_attempt_at", "last_attempt_at", "class", "attempts"],
+        ["retryable", "redrive_count", "first_attempt_at", "last_attempt_at", "class", "attempts", "fit"],
     ),
 }
 
@@ -194,13 +216,24 @@ def _rows(file: HistoryFile, table: pa.Table, first: int) -> list[tuple[Any, ...
     return list(zip(*columns, strict=True))
 
 
+def _by_fit(file: HistoryFile, rows: list[tuple[Any, ...]], table: pa.Table) -> tuple[list[Any], list[Any]]:
+    """The rows that count, and answers to images that were fitted to too few pixels."""
+    if file.fit is None or file.kind not in ("answered", "answered_at", "journalled"):
+        return rows, []
+    large: list[Any] = []
+    small: list[Any] = []
+    for row, fit in zip(rows, table["fit"].to_pylist(), strict=True):
+        (large if fit is None or fit >= file.fit else small).append(row)
+    return large, small
+
+
 def _known_dead(table: pa.Table) -> list[KnownDead]:
     first, last = (table[name].cast(pa.int64()).to_pylist() for name in ("first_attempt_at", "last_attempt_at"))
-    retryable, counts, classes, attempts = (
-        table[name].to_pylist() for name in ("retryable", "redrive_count", "class", "attempts")
+    retryable, counts, classes, attempts, fits = (
+        table[name].to_pylist() for name in ("retryable", "redrive_count", "class", "attempts", "fit")
     )
     made = (1 if number is None else number for number in attempts)
-    facts = zip(retryable, counts, first, (ended or 0 for ended in last), classes, made, strict=True)
+    facts = zip(retryable, counts, first, (ended or 0 for ended in last), classes, made, fits, strict=True)
     return list(map(KnownDead._make, facts))
 
 

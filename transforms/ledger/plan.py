@@ -31,10 +31,13 @@ class RedrivePolicy:
       redrive: `none`; `retryable`, dead letters of a class that may pass; `failed`, all dead letters; `everything`,
         also what is answered; or some classes of dead letters, comma-separated.
       max_redrives: how often a dead letter's image is called again over all runs; where no call was made, none counts.
+      fit: what images are fitted to. An answer to an image that was fitted to fewer pixels is none; an image that could
+        not be sent is called again if it was not fitted then, or to more pixels.
     """
 
     redrive: str = RETRYABLE
     max_redrives: int = 3
+    fit: int | None = None
 
     def __post_init__(self) -> None:
         check_type("redrive", self.redrive, str, f"the default is {RETRYABLE!r}")
@@ -67,7 +70,7 @@ class RedrivePolicy:
             RETRYABLE: dead.retryable,
             FAILED: True,
         }.get(self.redrive, dead.fault_class in self.classes)
-        if not is_wanted:
+        if not is_wanted and (self.redrive == NONE or not dead.is_weaker_than(self.fit)):
             return "known_bad"
         return "redrives_spent" if dead.attempts and dead.redrive_count >= self.max_redrives else None
 
@@ -107,12 +110,19 @@ class Journalled(NamedTuple):
     """Where a journal has an outcome; of a dead letter, of which class.
 
     `order` tells the later of two: when it was answered, in microseconds; of a dead letter, how often it was redriven.
+    `is_small`: it answers nothing, as the image was fitted to too few pixels.
     """
 
     order: int
     path: str
     row: int
     fault_class: str = ""
+    is_small: bool = False
+
+
+def _strength(letter: KnownDead) -> tuple[int, int, float]:
+    """Orders dead letters of an image: the last one called; of those that were never called, the strongest fit."""
+    return letter.redrive_count, letter.last_attempt_us, float("-inf") if letter.fit is None else -letter.fit
 
 
 _Key = tuple[str, str]  # image id, and the fingerprint of what was asked
@@ -150,7 +160,7 @@ class _Known:
             for fingerprint, letter in self.dead.get(image_id, ())
             if self.answers.get(fingerprint, 0) & asked or (of_image and letter.fault_class in _IMAGE_FAULTS)
         ]
-        return max(said, key=lambda letter: (letter.redrive_count, letter.last_attempt_us), default=None)
+        return max(said, key=_strength, default=None)
 
     def _dead_letters(self, key: _Key) -> Iterable[KnownDead]:
         image_id, asked = key
@@ -203,9 +213,9 @@ def _gather(history: Iterable[Block]) -> _Known:
             for image_id, asked, dead in rows:
                 known.dead.setdefault(image_id, []).append((asked, dead))
         else:
-            newest = known.journalled if kind == "journalled" else known.journalled_dead
+            newest = known.journalled_dead if kind == "journalled_dead" else known.journalled
             for image_id, asked, *where in rows:
-                one = Journalled(*where)
+                one = Journalled(*where)._replace(is_small=kind == "journalled_small")
                 newest[image_id, asked] = max(one, newest.get((image_id, asked), one))
     return known
 
@@ -213,11 +223,11 @@ def _gather(history: Iterable[Block]) -> _Known:
 def _recover(plan: ShardPlan, known: _Known) -> dict[str, int]:
     """Takes over journalled outcomes that no committed run holds; by image id, what of the request they settle."""
     settled: dict[str, int] = defaultdict(int)
-    for key, (order, path, row, _) in known.journalled.items():
+    for key, (order, path, row, _, is_small) in known.journalled.items():
         if not known.holds_answer(key, order):
             plan.recovered.setdefault(path, []).append(row)
-            settled[key[0]] |= known.answers.get(key[1], 0)
-    for key, (order, path, row, fault_class) in known.journalled_dead.items():
+            settled[key[0]] |= 0 if is_small else known.answers.get(key[1], 0)
+    for key, (order, path, row, fault_class, _) in known.journalled_dead.items():
         # Of an image that was called twice, by tries that did not know of each other, the answer counts.
         if key not in known.journalled and not known.holds_dead(key, order):
             plan.recovered_dead.setdefault(path, []).append(row)

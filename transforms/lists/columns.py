@@ -12,6 +12,7 @@ from .references import shown
 IMAGE_ENDINGS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif"),
     *(".bmp", ".dib", ".webp", ".ico", ".tif", ".tiff"),
+    *(".heic", ".heif", ".hif", ".avif"),  # which `--fit` sends
 )
 _SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
 _SHOWN_COLUMNS = 20
