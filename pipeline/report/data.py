@@ -18,6 +18,7 @@ from .needs import needs
 from .reading import Reading, open_failures
 from .runs import runs
 from .sheet import Sheet, make_sheet
+from .thumbnails import ON_THE_WEB
 from .wording import readable
 
 LATENCY_STEPS = 60
@@ -64,6 +65,7 @@ def page_data(
             "of": sheet.total,
             "images": sheet.images,
             "names": sheet.names,
+            "away": ON_THE_WEB,
             "layers": [[table, table in COUNTED] for table in PLACED],
         },
         "facets": found,

@@ -81,11 +81,11 @@ function corners(place) {
   return [x, y, x + w, y, x + w, y + h, x, y + h];
 }
 
-function shapes(image, width, height) {
+function shapes(image, width, height, those = shapesOf) {
   const groups = layers
-    .filter((layer) => shapesOf(image, layer.number).length)
+    .filter((layer) => those(image, layer.number).length)
     .map((layer) => {
-      const drawn = shapesOf(image, layer.number).map(([, sure, ...place], index) => {
+      const drawn = those(image, layer.number).map(([, sure, ...place], index) => {
         const points = corners(place);
         const pairs = points.filter((_, at) => at % 2 === 0).map((x, at) => `${x},${points[2 * at + 1]}`);
         return svg("polygon", { points: pairs.join(" "), "data-shape": `${layer.number}-${index}`, "data-sure": sure });

@@ -26,8 +26,9 @@ function justify(width, height) {
   let top = 0,
     from = 0,
     sum = 0;
+  const least = (number) => (thumbnails(number) ? 0.4 : images[number].f && !images[number].c ? 1.7 : 0.9);
   const ratios = sheet.found.map((number) =>
-    Math.min(Math.max((images[number].w || 4) / (images[number].h || 3), 0.4), 3.5),
+    Math.min(Math.max((images[number].w || 4) / (images[number].h || 3), least(number)), 3.5),
   );
   const end = (to, isLast) => {
     const room = width - GAP * (to - from - 1);
@@ -52,10 +53,17 @@ function justify(width, height) {
   return rows;
 }
 
+/** Pictures need most room, words less, and names of files least. */
+function heightOfRows(width) {
+  const has = (test) => sheet.found.some(test);
+  const wide = width < 600 ? 0.65 : 1;
+  if (has((number) => thumbnails(number))) return 148 * wide;
+  return has((number) => images[number].c || images[number].t) ? 136 : 84;
+}
+
 function layOut() {
   const width = sheet.printing ? 700 : sheet.box.clientWidth;
-  const full = width < 600 ? 96 : 148;
-  const height = sheet.printing || !sheet.found.some((number) => thumbnails(number)) ? 84 : full;
+  const height = sheet.printing ? 84 : heightOfRows(width);
   const isHere = sheet.box.contains(document.activeElement);
   for (const element of sheet.drawn.values()) element.remove();
   sheet.drawn.clear();
@@ -134,12 +142,17 @@ function tile(number, properties) {
   else
     add(
       button,
+      image.b && shapes(image, image.w || 4, image.h || 3, sureShapes),
       el("bdi", { class: "words", dir: "auto" }, image.f && !image.c ? name : captionOf(image).slice(0, 160)),
     );
   if (image.f) add(button, " ", el("span", { class: "mark" }, spelled(image.f[1])));
   else if (address) add(button, el("bdi", { class: "told", dir: "auto" }, captionOf(image).slice(0, 120)));
   return button;
 }
+
+/** What stands for a picture that is not there: the boxes that are drawn at first, as far as they are sure. */
+const sureShapes = (image, layer) =>
+  shownAtFirst.has(layers[layer].name) ? shapesOf(image, layer).filter(([, sure]) => isSure(sure)) : [];
 
 function smallTile(number) {
   const image = images[number];
@@ -214,6 +227,10 @@ function drawSheet() {
         : `All ${many(of, "image")}`
       : `${count(images.length)} of ${many(of, "image")}`;
   const how = images.length < of ? ": what failed, what is rare, and a fair sample" : "";
+  const away = images.filter((image) => image.n === data.sheet.away).length;
+  const why = away
+    ? `. ${away === images.length ? "They are" : `${count(away)} of them are`} on the web, where the report fetches nothing: words and boxes stand for ${away === 1 ? "it" : "them"}`
+    : "";
   sheet.controls = makeControls();
   sheet.told = el("span", { class: "found", role: "status" });
   sheet.clear = el(
@@ -254,7 +271,7 @@ function drawSheet() {
       "div",
       { class: "head" },
       el("h2", { id: "pictures-title" }, "Contact sheet"),
-      el("p", {}, images.length ? shown + how : "No image was answered, and none failed."),
+      el("p", {}, images.length ? shown + how + why : "No image was answered, and none failed."),
     ),
     images.length > 0 && sheet.bar,
     sheet.none,
@@ -274,6 +291,7 @@ function drawSheet() {
   findImages();
   onLeast(() => {
     if (filters.tag || filters.object || filters.people) findImages();
+    else if (away) layOut();
   });
   let waiting = false;
   addEventListener(

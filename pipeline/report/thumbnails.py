@@ -16,6 +16,7 @@ from ...transforms.endpoint.uri import HTTP_SCHEMES, ImageRef, InvalidUri, check
 from ...transforms.files.storage import open_bytes
 
 MOST_PIXELS = 50_000_000  # of formats that have to be decoded whole
+ON_THE_WEB = "on the web; the report fetches nothing"
 _QUALITY = 68
 _ORIENTATION, _TRANSPOSED = 0x0112, 5  # an EXIF field; from this value on, the sides are exchanged
 _SHOWN = {"JPEG", "PNG", "GIF", "WEBP", "BMP"}  # formats that browsers show
@@ -39,7 +40,7 @@ def thumbnail(image_uri: str, size: tuple[int, int] | None, side: int) -> Thumbn
     """
     try:
         if check(image_uri) in HTTP_SCHEMES:
-            return Thumbnail("", "on the web; the report fetches nothing")
+            return Thumbnail("", ON_THE_WEB)
         payload = bytes_payload(ImageRef.of(image_uri), _READ, open_bytes)
         return _small(payload.body, size, side)
     except (InvalidUri, PayloadFault, NotDrawable) as error:
