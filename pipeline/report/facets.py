@@ -34,8 +34,9 @@ FROM images SEMI JOIN scope USING (image_id) WHERE width > 0 AND height > 0 GROU
 
 def facets(reading: Reading) -> dict[str, Any]:
     """The facets. What is odd is named by image ids."""
-    named = {table: one for table in COUNTED if (one := _names(reading, table))["total"]}
-    sure = {table: bins for table in SURE if sum(bins := _confidences(reading, table))}
+    held = reading.held()
+    named = {table: one for table in COUNTED if table in held and (one := _names(reading, table))["total"]}
+    sure = {table: bins for table in SURE if table in held and any(bins := _confidences(reading, table))}
     lines, with_text = reading.row(f"SELECT count(*), count(DISTINCT image_id) {_OF.format(table='read_lines')}")
     return {
         "names": named,

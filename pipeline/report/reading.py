@@ -88,7 +88,7 @@ def _config(spill: str) -> dict[str, Any]:
 
 def _check(reading: Reading) -> None:
     """Raises ConfigurationError where a file holds another table: all its columns are null then."""
-    for table in ("images", *_SECTIONS):
+    for table in {"images", *_SECTIONS} & reading.held():
         if reading.row(f"SELECT count(*) FROM raw.{table} WHERE image_id IS NULL")[0]:
             where = reading.folder.layout.path(table)
             raise ConfigurationError(f"table {where}", "a file of it is another table", "restore it from a copy")

@@ -107,7 +107,7 @@ def _choose(reading: Reading, odd: Iterable[str]) -> list[dict[str, Any]]:
     reading.rows(_CHOOSE.format(_FAILED), rank=0)
     for image_id in odd:
         reading.rows(_CHOOSE.format("SELECT $image_id AS image_id"), image_id=image_id, rank=2)
-    for table in COUNTED:
+    for table in reading.held().intersection(COUNTED):
         reading.rows(_CHOOSE.format(_RARE.format(table)), rank=1)
     left = MOST_IMAGES - reading.row("SELECT count(*) FROM chosen")[0]
     reading.rows(_CHOOSE.format(_SAMPLE), rank=3, number=max(left, 0))

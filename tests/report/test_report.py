@@ -54,7 +54,7 @@ def test_what_needs_a_person_is_told_with_place_and_command(emulator, run, pictu
     Image.new("RGB", (20, 20)).save(small)
     good = pictures(40)
     uris = listed([*good[:5], *pictures(7, width=77), small, *good[5:]])
-    finished = run("--input", uris, "--max_attempts", "2")
+    finished = run("--input", uris, "--max_attempts", "2", "--max_in_flight", "4")
     page = Page(finished.output)
     away, bad = page.data["needs"]
     assert [(group["reason"], group["number"]) for group in (away, bad)] == [("service_error", 7), ("invalid_image", 1)]
