@@ -87,7 +87,7 @@ def test_what_is_billed(caller: Caller, picture: bytes):
 
 
 def test_peak_of_calls_in_flight(caller: Caller, picture: bytes):
-    caller.emulator.set_faults({"latency": {"seconds": 0.3}})
+    caller.emulator.set_faults({"latency": {"seconds": 2}})
     threads = [threading.Thread(target=lambda: Caller(caller.emulator).analyze(picture)) for _ in range(5)]
     for thread in threads:
         thread.start()
