@@ -30,6 +30,20 @@ axe() {
   npm install --silent --no-audit --no-fund --prefix "$engines/axe" axe-core@4.14.1
 }
 
-for part in prism flink azurite axe; do
+# Pillow's own test images, among them broken and hostile ones: they are in its source package alone.
+pillow() {
+  [[ -d $engines/pillow ]] && return
+  local version sources
+  version=$(.venv/bin/python -c 'import PIL; print(PIL.__version__)')
+  sources=$(mktemp -d)
+  .venv/bin/python -m pip download --quiet --no-deps --no-binary pillow --dest "$sources" "pillow==$version" &&
+    tar -xzf "$sources"/pillow-*.tar.gz -C "$sources" && mv "$sources"/pillow-*/Tests/images "$engines/pillow"
+  local end=$?
+  rm -rf "$sources"
+  return "$end"
+}
+
+# Without a name, what the tests of .ci/run need.
+for part in ${*:-prism flink azurite axe}; do
   "$part" >"$engines/$part.log" 2>&1 || echo "$part cannot be had here (see .venv/engines/$part.log): its tests skip" >&2
 done

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -58,7 +59,7 @@ class Look(beam.DoFn):
     """
 
     def __init__(self, request: AnalyzeRequest, now: float, fit: int | None = None) -> None:
-        self._most, self._is_fitted, self._now = request.max_image_bytes, fit is not None, now
+        self._most, self._fit, self._now = request.max_image_bytes, fit, now
 
     def setup(self) -> None:
         self._files, self._seconds = 0, 0.0
@@ -70,9 +71,11 @@ class Look(beam.DoFn):
             if is_looked_at:
                 self._files += 1
                 begun = time.monotonic()
-                found = _in_its_file(local_path(image.uri), self._most, self._is_fitted)
+                found = _in_its_file(local_path(image.uri), self._most, self._fit is not None)
                 self._seconds += time.monotonic() - begun
             yield TaggedOutput(COUNTS, {"local": 1, "looked_at": int(is_looked_at)})
+            if self._fit and is_looked_at and found is None:
+                yield TaggedOutput(COUNTS, _weight(local_path(image.uri), self._most, self._fit))
         if found is None:
             yield image
             return
@@ -112,6 +115,20 @@ def _in_its_file(path: str, most: int, is_fitted: bool) -> tuple[str, str] | Non
     except (OSError, ValueError) as error:
         return "unreadable", getattr(error, "strerror", None) or str(error)
     return _in_its_head(head, facts.st_size <= HEAD, is_fitted)
+
+
+def _weight(path: str, most: int, fit: int) -> dict[str, int]:
+    """The bytes of a file, and about how many would be sent of it: as many as it has for as many pixels."""
+    with suppress(OSError), open(path, "rb") as file:
+        size, sides = os.stat(path).st_size, sides_of(file.read(HEAD))
+        if sides is not None:
+            share = min(1.0, (fit / max(sides)) ** 2)
+            return {
+                "fit.bytes": size,
+                "fit.sent": min(int(size * share), most),
+                "fit.fitted": int(share < 1 or size > most),
+            }
+    return {}
 
 
 def _in_its_head(head: bytes, is_whole: bool, is_fitted: bool) -> tuple[str, str] | None:

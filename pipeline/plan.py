@@ -108,6 +108,7 @@ def make_plan(
             if (number := counts.get(f"mistakes.{kind}"))
         },
         "local_files": {"number": counts.get("local", 0), "looked_at": counts.get("looked_at", 0)},
+        "fit": _named(counts, "fit."),
         "expiring": counts.get("expiring", 0),
         "over_budget": counts.get("over_budget", 0),
         "budget": {"max_calls": config.flags.max_calls, "max_cost": config.flags.max_cost},
@@ -160,6 +161,7 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
         f"about {money(cost['amount'])} {cost['currency']} ({cost['source']}); "
         f"at most {money(cost['worst_case'])} "
         "if every call has to be made again because its answer was lost",
+        _fit(plan),
         _time(plan),
         _within_time(plan),
         f"{plan['expiring']} signed URLs expire within {'that time' if plan['seconds'] else 'an hour'}"
@@ -181,6 +183,14 @@ def _mistakes(plan: dict[str, Any]) -> Iterator[str]:
     local = plan["local_files"]
     if local["looked_at"] < local["number"]:
         yield f"  only a sample of the local files was looked at: {local['looked_at']} of {local['number']}"
+
+
+def _fit(plan: dict[str, Any]) -> str:
+    told = plan["fit"]
+    if not told.get("fitted"):
+        return ""
+    sent, whole = (f"{told[name] / 1e6:,.1f} MB" for name in ("sent", "bytes"))
+    return f"--fit: {told['fitted']} local files would be sent smaller, about {sent} in place of {whole} in all"
 
 
 def _time(plan: dict[str, Any]) -> str:

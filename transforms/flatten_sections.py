@@ -13,6 +13,7 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.pvalue import TaggedOutput
 
 from ..schemas import Rejection, flatten
@@ -31,7 +32,8 @@ class FlattenSections(beam.PTransform):
 
     `tables`: `(table name, pa.Table)`, of every section table and of `responses` itself, which keeps every answer.
     `dead_letters`: `DeadLetter`, class `malformed_response`, one per answer that is not the contract.
-    `counts`: dicts to add up: `unknown.<JSON path>` of fields that the tables do not know.
+    `counts`: dicts to add up: `unknown.<JSON path>` of fields that the tables do not know; `fitted.images` that were
+      not sent as they are, and the bytes that they have more than what was sent (`fitted.bytes_saved`).
 
     Args:
       run_id: stamped on the rows; answers taken over from a run that died become this run's.
@@ -84,9 +86,17 @@ class FlattenBatches(beam.DoFn):
                 yield name, table
         for rejection in flattened.rejected:
             yield TaggedOutput(DEAD_LETTERS, _dead_letter(responses, rejection))
-        if flattened.unknown_fields:
-            counts = {f"unknown.{path}": number for path, number in flattened.unknown_fields.items()}
+        counts = {f"unknown.{path}": number for path, number in flattened.unknown_fields.items()}
+        if counts := counts | _fitted(flattened.tables["images"]):
             yield TaggedOutput(COUNTS, counts)
+
+
+def _fitted(images: pa.Table) -> dict[str, int]:
+    fitted = images.filter(images["fit"].is_valid())
+    if not fitted.num_rows:
+        return {}
+    whole, sent = (pc.sum(fitted[name]).as_py() or 0 for name in ("content_bytes", "sent_bytes"))
+    return {"fitted.images": fitted.num_rows, "fitted.bytes_saved": whole - sent}
 
 
 def _stamp(responses: pa.Table, run_id: str) -> pa.Table:

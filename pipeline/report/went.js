@@ -161,6 +161,7 @@ function costs(cost) {
         cost.recovered && row("of it, by a run that did not end", amount(cost.recovered)),
         cost.maybe && row("besides, if calls without an answer were billed", amount(cost.maybe)),
         row(`saved: ${count(cost.known)} skipped, ${many(cost.duplicates, "duplicate")}`, amount(cost.saved)),
+        cost.fitted && row(`bytes saved by --fit, of ${many(cost.fitted.images, "image")}`, `${count(cost.fitted.bytes_saved)}`),
         cost.transactions.map(([name, number]) => row(`transactions of ${name}`, count(number))),
         row("billed calls, as the service reported", count(cost.reported_units)),
       ),

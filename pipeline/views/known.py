@@ -45,6 +45,8 @@ _RUNS = pa.schema(
         ("fingerprint", pa.string()),
         ("endpoint", pa.string()),
         ("runner", pa.string()),
+        ("fitted", pa.int64()),
+        ("bytes_saved", pa.int64()),
     ]
 )
 _LISTS = pa.schema(
@@ -99,6 +101,8 @@ def _run(number: int, manifest: Manifest) -> tuple[Any, ...]:
         manifest["fingerprint"] or None,
         manifest["endpoint"] or None,
         manifest["runner"] or None,
+        manifest["fitted"]["images"],
+        manifest["fitted"]["bytes_saved"],
     )
 
 

@@ -173,6 +173,7 @@ def test_what_was_sent_untouched_is_never_paid_for_again(emulator, run, mixed):
     assert first.manifest["dead_letters"] == {"invalid_image": 1}
     planned = json.loads(run("--images", mixed, "--fit", 16000, "--json", command="plan").out)
     assert (planned["to_call"], planned["why"], planned["mistakes"]) == (1, {"redriven": 1}, {})
+    assert planned["fit"] == {}
     assert run("--images", mixed, "--fit", 16000).manifest["calls"]["attempts"] == 1
     assert run("--images", mixed, "--fit", 64).manifest["skipped"] == {"answered": 4}
     assert run("--images", mixed).manifest["skipped"] == {"answered": 4}
@@ -209,8 +210,17 @@ def test_a_file_larger_than_the_service_takes(emulator, run, tmp_path):
     Image.new("RGB", (3000, 2600), "red").save(large)
     assert large.stat().st_size > 20 * 2**20
     finished = run("--images", large, "--fit", 16000)
-    columns = "width, height, sent_format, sent_bytes < content_bytes"
-    assert finished.rows("images", columns) == [(3000, 2600, "JPEG", True)]
+    columns = "width, height, sent_format, content_bytes - sent_bytes"
+    ((*facts, saved),) = finished.rows("images", columns)
+    assert facts == [3000, 2600, "JPEG"]
+    assert finished.manifest["fitted"] == {"images": 1, "bytes_saved": saved}
+    assert f"fit: 1 image not sent as they are, {saved / 1e6:,.1f} MB less" in finished.out
+    fresh = ("--output", tmp_path / "fresh")
+    told = json.loads(run("--images", large, "--fit", 300, "--json", *fresh, command="plan").out)["fit"]
+    size = large.stat().st_size
+    assert told == {"bytes": size, "sent": size // 100, "fitted": 1}
+    text = run("--images", large, "--fit", 300, *fresh, command="plan").out
+    assert "--fit: 1 local files would be sent smaller, about 0.2 MB in place of 23.4 MB in all" in text
 
 
 def test_images_on_the_web_are_fetched_by_the_service_as_they_are(emulator, run, listed, pictures, tmp_path):
