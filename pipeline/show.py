@@ -20,7 +20,7 @@ ROWS, RUNS = 10, 10
 _WIDTH = 44
 _HIDDEN = {"image_id", "fingerprint", "run_id", "request_id", "body", "id", "spans", "polygon", "stored_id", "line_id"}
 _MOST_COLUMNS = 9
-_EMULATED = "answers are the emulator's, made from the pixels: not the service's"
+_EMULATED = "answers are the emulator's, not the service's"
 _ACCOUNTS = ("input", "analyzed", "dead_letters", "deferred", "skipped", "duplicates")
 
 
