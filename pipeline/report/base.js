@@ -50,6 +50,7 @@ const spelled = (name) => name.replaceAll("_", " ").replace("read lines", "text 
 const sureness = (value) =>
   value === null ? "" : value >= 0.005 || value === 0 ? value.toFixed(2) : value.toPrecision(1);
 const joined = (parts) => parts.filter(Boolean).join(" · ");
+const megabytes = (bytes) => `${bytes < 1e7 ? (bytes / 1e6).toFixed(1) : count(bytes / 1e6)} MB`;
 const isSure = (value) => value === null || value >= state.least;
 const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
 

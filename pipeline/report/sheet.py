@@ -44,8 +44,8 @@ _TOTAL = """
 SELECT count(*) FROM (SELECT image_id FROM images SEMI JOIN scope USING (image_id) UNION SELECT image_id FROM open)
 """
 _IMAGES = """
-SELECT c.image_id, c.rank, coalesce(i.image_uri, o.image_uri) AS uri, i.width, i.height, p.path, o.reason, o.message,
-    o.place, i.features
+SELECT c.image_id, c.rank, coalesce(i.image_uri, o.image_uri) AS uri, i.width, i.height, i.fit, p.path, o.reason,
+    o.message, o.place, i.features
 FROM chosen c
 LEFT JOIN images i USING (image_id)
 LEFT JOIN (FROM open QUALIFY row_number() OVER (PARTITION BY image_id) = 1) o USING (image_id)
@@ -152,7 +152,7 @@ def _picture(row: dict[str, Any], side: int) -> Thumbnail:
     if not path and is_relative and ImageRef.of(uri).image_id != row["image_id"]:
         return Thumbnail("", "in the working folder of now, its path is that of another file")
     size = (row["width"], row["height"]) if row["width"] and row["height"] else None
-    return thumbnail(path or uri, size, side)
+    return thumbnail(path or uri, size, side, is_fitted=row["fit"] is not None)
 
 
 def _image(

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
-from ...transforms.endpoint.payload import bytes_payload
+from ...transforms.endpoint.fitting import MOST_ORIGINAL_BYTES
+from ...transforms.endpoint.payload import payload_of, read_image
 from ...transforms.endpoint.pictures import PayloadFault
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.uri import HTTP_SCHEMES, ImageRef, InvalidUri, check
@@ -33,16 +34,20 @@ class Thumbnail(NamedTuple):
     is_as_stored: bool = False
 
 
-def thumbnail(image_uri: str, size: tuple[int, int] | None, side: int) -> Thumbnail:
+def thumbnail(image_uri: str, size: tuple[int, int] | None, side: int, is_fitted: bool = False) -> Thumbnail:
     """The thumbnail of an image that was answered with that size, no side longer than `side`.
 
+    `is_fitted`: a copy of it was sent (`--fit`): the service would have refused the file.
     Images on the web are not fetched: what is kept of their URL has no signature, and making a report calls nobody.
     """
     try:
         if check(image_uri) in HTTP_SCHEMES:
             return Thumbnail("", ON_THE_WEB)
-        payload = bytes_payload(ImageRef.of(image_uri), _READ, open_bytes)
-        return _small(payload.body, size, side)
+        most = MOST_ORIGINAL_BYTES if is_fitted else _READ.max_image_bytes
+        data = read_image(ImageRef.of(image_uri), most, open_bytes)
+        payload = payload_of(data, _READ, 2 * side if is_fitted else None)
+        width, height = payload.sent.original_width, payload.sent.original_height
+        return _small(payload.body, size, side, (width, height) if width and height else None)
     except (InvalidUri, PayloadFault, NotDrawable) as error:
         return Thumbnail("", str(error))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -53,16 +58,16 @@ class NotDrawable(Exception):
     """The file cannot stand for the image that was answered; the message says why."""
 
 
-def _small(data: bytes, size: tuple[int, int] | None, side: int) -> Thumbnail:
+def _small(data: bytes, size: tuple[int, int] | None, side: int, original: tuple[int, int] | None = None) -> Thumbnail:
+    """Of the bytes of an image, or of a copy of it whose `original` has these sides."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data)) as image:
-            orientation = image.getexif().get(_ORIENTATION, 1)
-            turned = is_turned(image, *size) if size else True
-            if size and not turned and image.size != size:
-                now, then = (f"{width}x{height}" for width, height in (image.size, size))
+            orientation, stored = image.getexif().get(_ORIENTATION, 1), original or image.size
+            turned = is_turned(stored, orientation, size) if size else True
+            if size and not turned and stored != size:
+                now, then = (f"{width}x{height}" for width, height in (stored, size))
                 raise NotDrawable(f"the file is now {now} pixels; it was {then}")
-            stored = image.size
             image.draft("RGB", (side * 2, side * 2))
             if image.width * image.height > MOST_PIXELS:
                 raise NotDrawable(f"{stored[0]}x{stored[1]} pixels are too many to draw")
@@ -70,13 +75,13 @@ def _small(data: bytes, size: tuple[int, int] | None, side: int) -> Thumbnail:
             small = _on_white(upright)
             small.thumbnail((side, side))
             width, height = stored[::-1] if turned and orientation >= _TRANSPOSED else stored
-            return Thumbnail(_encoded(small), "", width, height, orientation == 1 and image.format in _SHOWN)
+            is_as_stored = orientation == 1 and image.format in _SHOWN and original is None
+            return Thumbnail(_encoded(small), "", width, height, is_as_stored)
 
 
-def is_turned(image: Image.Image, width: int, height: int) -> bool:
+def is_turned(stored: tuple[int, int], orientation: int, size: tuple[int, int]) -> bool:
     """Whether the answer's sides are those of the image turned as its EXIF says, and not those it is stored with."""
-    is_transposing = image.getexif().get(_ORIENTATION, 1) >= _TRANSPOSED
-    return is_transposing and image.size != (width, height) and image.size == (height, width)
+    return orientation >= _TRANSPOSED and stored != size and stored == size[::-1]
 
 
 def _on_white(image: Image.Image) -> Image.Image:

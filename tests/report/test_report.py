@@ -297,3 +297,16 @@ def test_a_folder_rebuilt_without_calls_has_a_report(emulator, run, pictures, tm
     assert page.data["verdict"]["images"] == page.data["verdict"]["answered"] == page.outcome("analyzed") == 4
     assert page.data["pace"]["steps"] == []
     assert len([picture for picture in page.pictures if picture]) == 4
+
+
+def test_a_fitted_image_is_shown_and_what_it_saved(emulator, run, tmp_path):
+    Image.effect_noise((1600, 1200), 60).save(tmp_path / "large.tif")
+    finished = run("--images", tmp_path / "large.tif", "--fit", "400", features="objects")
+    page = Page(finished.output)
+    (image,), (picture,) = page.images, page.pictures
+    assert (image["w"], image["h"]) == (1600, 1200)
+    assert decoded(picture).size == (720, 540)
+    number, stored, sent = page.data["cost"]["fitted"]
+    assert [(stored, sent)] == finished.rows("images", "content_bytes, sent_bytes")
+    assert number == 1
+    assert 0 < sent < stored
