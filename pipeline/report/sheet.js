@@ -228,9 +228,10 @@ function drawSheet() {
       : `${count(images.length)} of ${many(of, "image")}`;
   const how = images.length < of ? ": what failed, what is rare, and a fair sample" : "";
   const away = images.filter((image) => image.n === data.sheet.away).length;
-  const why = away
-    ? `. ${away === images.length ? "They are" : `${count(away)} of them are`} on the web, where the report fetches nothing: words and boxes stand for ${away === 1 ? "it" : "them"}`
-    : "";
+  const why =
+    away > images.length / 10
+      ? `. ${away === images.length ? "They are" : `${count(away)} of them are`} on the web, where the report fetches nothing: words and boxes stand for ${away === 1 ? "it" : "them"}`
+      : "";
   sheet.controls = makeControls();
   sheet.told = el("span", { class: "found", role: "status" });
   sheet.clear = el(

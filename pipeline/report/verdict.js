@@ -24,7 +24,7 @@ function drawVerdict() {
   const { verdict, run, cost, pace } = data;
   const calls = pace.calls.attempts;
   const rate = verdict.per_second
-    ? `${Number(verdict.per_second.toPrecision(3))} images a second${pace.limited_by.length ? `: ${LIMITS[pace.limited_by[0][0]] || pace.limited_by[0][0]}` : ""}`
+    ? `${Number(verdict.per_second.toPrecision(3))} calls a second${pace.limited_by.length ? `: ${LIMITS[pace.limited_by[0][0]] || pace.limited_by[0][0]}` : ""}`
     : "";
   const nothing =
     !calls && verdict.answered === verdict.images

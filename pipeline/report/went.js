@@ -166,7 +166,8 @@ function costs(cost) {
             `${megabytes(cost.fitted[2])} of ${megabytes(cost.fitted[1])}`,
           ),
         row(`saved: ${count(cost.known)} skipped, ${many(cost.duplicates, "duplicate")}`, amount(cost.saved)),
-        cost.fitted && row(`bytes saved by --fit, of ${many(cost.fitted.images, "image")}`, `${count(cost.fitted.bytes_saved)}`),
+        cost.fitted &&
+          row(`bytes saved by --fit, of ${many(cost.fitted.images, "image")}`, `${count(cost.fitted.bytes_saved)}`),
         cost.transactions.map(([name, number]) => row(`transactions of ${name}`, count(number))),
         row("billed calls, as the service reported", count(cost.reported_units)),
       ),
