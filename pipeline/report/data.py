@@ -22,10 +22,6 @@ from .thumbnails import ON_THE_WEB
 from .wording import readable
 
 LATENCY_STEPS = 60
-_FITTED = """
-SELECT count(*), coalesce(sum(content_bytes), 0)::BIGINT, coalesce(sum(sent_bytes), 0)::BIGINT
-FROM raw.images WHERE run_id = $run AND fit IS NOT NULL
-"""
 _EMULATOR = "-emulator"  # what the emulator's versions of the model end in
 
 _LISTED = """
@@ -74,7 +70,7 @@ def page_data(
         },
         "facets": found,
         "pace": _pace(reading),
-        "cost": _cost(run, prices) | {"fitted": reading.row(_FITTED, run=run["run_id"])},
+        "cost": _cost(run, prices),
         "runs": runs(reading, all_runs),
     }, sheet
 

@@ -160,14 +160,12 @@ function costs(cost) {
         cost.amount !== null && row("spent, about", amount(cost.amount)),
         cost.recovered && row("of it, by a run that did not end", amount(cost.recovered)),
         cost.maybe && row("besides, if calls without an answer were billed", amount(cost.maybe)),
-        cost.fitted[0] > 0 &&
-          row(
-            `sent smaller (--fit): ${many(cost.fitted[0], "image")}`,
-            `${megabytes(cost.fitted[2])} of ${megabytes(cost.fitted[1])}`,
-          ),
         row(`saved: ${count(cost.known)} skipped, ${many(cost.duplicates, "duplicate")}`, amount(cost.saved)),
         cost.fitted &&
-          row(`bytes saved by --fit, of ${many(cost.fitted.images, "image")}`, `${count(cost.fitted.bytes_saved)}`),
+          row(
+            `not sent, as --fit made ${many(cost.fitted.images, "image")} smaller`,
+            megabytes(cost.fitted.bytes_saved),
+          ),
         cost.transactions.map(([name, number]) => row(`transactions of ${name}`, count(number))),
         row("billed calls, as the service reported", count(cost.reported_units)),
       ),

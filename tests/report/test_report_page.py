@@ -3,6 +3,7 @@ nothing."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -79,6 +80,8 @@ def test_the_page_is_alone_and_silent(page):
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     assert text(page, "h1") == f"{JPEGS} of {JPEGS + 2} analyzed. 2 need you."
     assert text(page, ".stamp") == "Emulator"
+    shown = page.evaluate("document.body.innerText")
+    assert not re.search(r"\b(undefined|NaN|null|Infinity)\b", shown)
 
 
 def test_rows_fill_the_width_and_the_sheet_opens(page):
