@@ -119,7 +119,8 @@ class Signals:
 
     def _end(self) -> None:
         code = STOPPED
-        threading.Timer(_TO_END, os._exit, [code]).start()
+        with suppress(RuntimeError):  # no thread starts any more while the interpreter ends
+            threading.Timer(_TO_END, os._exit, [code]).start()
         with suppress(Exception):
             code = self._phase.end()
         with suppress(Exception):
