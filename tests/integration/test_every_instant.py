@@ -193,7 +193,7 @@ def test_stands_still_while_another_runs(job):
 
 
 def test_is_taken_over_while_it_stands_still(job):
-    is_taken_over(job, sample(job, 2))
+    is_taken_over(job, sample(job, 1))
 
 
 @pytest.mark.long

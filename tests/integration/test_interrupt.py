@@ -95,8 +95,17 @@ def check_nothing_was_lost(emulator, run, flags):
     return before, emulator.stats()["calls"] - before
 
 
-@pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "kill"])
-@pytest.mark.parametrize("mode", SOME_MODES)
+@pytest.mark.parametrize(
+    ("mode", "whole_group"),
+    [
+        pytest.param("in memory", False, id="in memory-kill"),
+        pytest.param("multi-processing", True, id="multi-processing-terminal"),
+        pytest.param("in memory", True, id="in memory-terminal", marks=pytest.mark.long),
+        pytest.param("multi-processing", False, id="multi-processing-kill", marks=pytest.mark.long),
+        pytest.param("multi-threading", True, id="multi-threading-terminal", marks=pytest.mark.long),
+        pytest.param("multi-threading", False, id="multi-threading-kill", marks=pytest.mark.long),
+    ],
+)
 def test_calls_in_flight_end_and_the_rest_is_deferred(emulator, run, flags, tmp_path, mode, whole_group):
     command = Command(emulator, *flags, *MODES[mode])
     command.wait_for_calls(40)
