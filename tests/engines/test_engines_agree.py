@@ -72,7 +72,9 @@ def expected() -> dict[str, list[str]]:
     return {}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "engine", [pytest.param(name, marks=pytest.mark.long if name == "Prism, loopback" else ()) for name in ENGINES]
+)
 def test_every_engine_gives_the_same_tables_at_the_rate(
     engine, expected, service: Emulator, command, job_input, tmp_path
 ):

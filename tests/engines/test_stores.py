@@ -83,11 +83,8 @@ def test_a_job_is_there_and_never_paid_twice(root, pictures, tmp_path, service: 
         assert database.execute("SELECT DISTINCT place FROM outcomes").fetchall() == [("answered",)]
 
 
-@pytest.mark.parametrize(
-    "root",
-    ["gcs", pytest.param("s3", marks=pytest.mark.long), pytest.param("azure", marks=pytest.mark.long)],
-    indirect=True,
-)
+@pytest.mark.long
+@pytest.mark.parametrize("root", ["gcs", "s3", "azure"], indirect=True)
 def test_a_killed_job_is_taken_up(root, pictures, tmp_path, service: Emulator, command, killed):
     service.reset()
     uris, folder = pictures(IMAGES), f"{root}/{tmp_path.name}"
