@@ -65,7 +65,7 @@ def main() -> None:
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        samples = sorted(flags.samples.iterdir()) if flags.samples else make_samples(folder)
+        samples = sorted(flags.samples.glob("*.[jp]*g")) if flags.samples else make_samples(folder)
         paths = make_photographs(folder, samples, flags.images)
         print_machine()
         print_table(f"{flags.images} photographs, fitted alone", *_alone(paths, flags.fit))
