@@ -23,6 +23,7 @@ from image_analysis_beam.emulator.certificate import certified
 from .answers import make_answers
 
 HEAD = (
+REFUSED = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"  # a question that is no call
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n"
     b"CSP-Billing-Usage: CognitiveServices.ComputerVision.Transaction=1\r\n"
     b"apim-request-id: 00000000-0000-0000-0000-000000000000\r\nx-ms-region: Nowhere\r\n\r\n"
@@ -87,6 +88,9 @@ class _Connection(asyncio.Protocol):
         if head.startswith(b"get"):
             body = json.dumps(endpoint.report()).encode()
             self._transport.write(HEAD % len(body) + body)
+            return
+        if not head.startswith(b"post"):
+            self._transport.write(REFUSED)
             return
         endpoint.in_flight += 1
         endpoint.bytes_in_flight += length
