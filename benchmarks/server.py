@@ -23,11 +23,11 @@ from image_analysis_beam.emulator.certificate import certified
 from .answers import make_answers
 
 HEAD = (
-REFUSED = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"  # a question that is no call
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n"
     b"CSP-Billing-Usage: CognitiveServices.ComputerVision.Transaction=1\r\n"
     b"apim-request-id: 00000000-0000-0000-0000-000000000000\r\nx-ms-region: Nowhere\r\n\r\n"
 )
+REFUSED = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"  # a question that is no call
 SMALL = b'{"modelVersion":"2023-10-01","metadata":{"width":640,"height":480},"tagsResult":{"values":[%s]}}' % b",".join(
     b'{"name":"tag %d","confidence":0.%d}' % (number, 99 - number) for number in range(3)
 )
