@@ -6,18 +6,9 @@ import pytest
 from PIL import ExifTags, Image, ImageDraw
 
 from image_analysis_beam.emulator import Emulator
+from stand_ins.rectangles import TURNS
 
 from .conftest import Caller, encode
-
-TURNED = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def block() -> Image.Image:
@@ -45,6 +36,6 @@ def test_a_picture_is_seen_as_stored_or_as_it_is_turned(
     data = encode(block(), file_format, exif=exif)
     assert seen(caller, data) == ((320, 200), (True, True))
     emulator.set_faults({"turns": True})
-    upright = block().transpose(TURNED[orientation]) if orientation > 1 else block()
+    upright = block().transpose(TURNS[orientation]) if orientation > 1 else block()
     assert seen(caller, data) == seen(caller, encode(upright, "PNG"))
     assert seen(caller, data)[0] == upright.size

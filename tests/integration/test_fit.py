@@ -15,19 +15,10 @@ from PIL import ExifTags, Image, ImageDraw
 
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.schemas import TABLES
-from stand_ins.rectangles import COLOURS, boxes_of, service
+from stand_ins.rectangles import COLOURS, TURNS, boxes_of, service
 
 FORMATS = ("jpg", "png", "webp", "tiff", "avif")
 SIZE, FIT = (1501, 1100), 512
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 PREVIEW = ("--api_version", "2023-02-01-preview")
 
 

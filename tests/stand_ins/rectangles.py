@@ -13,6 +13,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+TURNS = {  # how pixels are turned that an EXIF orientation turns back
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 COLOURS = ("red", "green", "blue")
 Box = tuple[int, int, int, int]
 
