@@ -99,6 +99,7 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
     named = entries(flags, calling)
     rate = whole_rate(named)
     processes = processes_that_share(rate, flags.max_in_flight, runner, options)
+    fit = check_fit(flags.fit)
     return JobConfig(
         options=options,
         runner=runner,
@@ -107,10 +108,10 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
         resources=resources(flags, named, processes, runner, options) if calling else (),
         requests_per_second=rate,
         processes=processes,
-        fit=check_fit(flags.fit),
+        fit=fit,
         limits=limits_of(flags.max_dead_letters, flags.max_time),
         settings=call_settings(flags),
-        policy=RedrivePolicy(flags.redrive, flags.max_redrives, check_fit(flags.fit)),
+        policy=RedrivePolicy(flags.redrive, flags.max_redrives, fit),
         source=ReadImageUris(lists, images, flags.uri_column),
         prices=prices,
     )

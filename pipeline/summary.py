@@ -14,8 +14,7 @@ from ..transforms.files import storage
 from ..transforms.prices import money
 from . import troubleshooting
 from .report.accounts import cost
-from .report.wording import seconds
-from .terminal import NotPrinted, counted, out, say
+from .terminal import NotPrinted, counted, out, say, seconds
 from .troubleshooting import SINGLE_IMAGES, entry_of_deferred, with_link
 
 WHAT_TO_DO = troubleshooting.WHAT_TO_DO | {
@@ -101,7 +100,7 @@ def details(manifest: dict[str, Any]) -> Iterator[str]:
         yield line
     if images := manifest["fitted"]["images"]:
         saved = manifest["fitted"]["bytes_saved"]
-        yield f"fit: {images} image{'' if images == 1 else 's'} not sent as they are, {saved / 1e6:,.1f} MB less"
+        yield f"fit: {counted(images, 'image')} not sent as they are, {saved / 1e6:,.1f} MB less"
 
 
 def _cost(manifest: dict[str, Any]) -> str:

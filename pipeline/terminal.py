@@ -29,6 +29,17 @@ def counted(number: int, name: str) -> str:
     return f"{number} {name}{'' if number == 1 else 's'}"
 
 
+def seconds(value: float) -> str:
+    """A duration in the unit that reads best."""
+    if value == 0:
+        return "0 s"
+    if value < 1:
+        return f"{value * 1000:.0f} ms" if value >= 0.01 else f"{value * 1000:.1f} ms"
+    if value < 120:
+        return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
 def out(text: str) -> None:
     """Prints results; nothing more where the reader has gone (`| head`).
 

@@ -11,6 +11,7 @@ from ...transforms.prices import Prices, money
 from ..cost import asked
 from ..manifests import Manifest
 from ..views.database import Folder
+from ..views.look import EMULATOR
 from .accounts import OUTCOMES, cost, pace
 from .facets import facets
 from .layers import COUNTED, PLACED
@@ -22,7 +23,6 @@ from .thumbnails import ON_THE_WEB
 from .wording import readable
 
 LATENCY_STEPS = 60
-_EMULATOR = "-emulator"  # what the emulator's versions of the model end in
 
 _LISTED = """
 SELECT count(DISTINCT image_id), count(DISTINCT image_id) FILTER (place = 'answered') FROM outcomes
@@ -30,7 +30,7 @@ SEMI JOIN lists USING (list)
 """
 _ANSWERED_ALONE = "SELECT count(*) FROM images SEMI JOIN scope USING (image_id) ANTI JOIN open USING (image_id)"
 _ANSWERED = f"""
-SELECT count(*), count(*) FILTER (ends_with(model_version, '{_EMULATOR}'))
+SELECT count(*), count(*) FILTER (ends_with(model_version, '{EMULATOR}'))
 FROM images SEMI JOIN scope USING (image_id)
 """
 _LATENCIES = """

@@ -1,6 +1,7 @@
 // Which images the sheet shows: what is known of an image, the filters, and their controls.
 
-const filters = { words: "", outcome: "", tag: "", object: "", people: false, text: false, only: null, onlyName: "" };
+const noFilters = { words: "", outcome: "", tag: "", object: "", people: false, text: false, only: null, onlyName: "" };
+const filters = { ...noFilters };
 const layerNumber = (name) => layers.findIndex((layer) => layer.name === name);
 const objectLayers = layers.filter((layer) => layer.isNamed).map((layer) => layer.number);
 const peopleLayer = layerNumber("people");
@@ -59,18 +60,7 @@ function goToSheet() {
   part("pictures").scrollIntoView();
 }
 
-function clearFilters() {
-  Object.assign(filters, {
-    words: "",
-    outcome: "",
-    tag: "",
-    object: "",
-    people: false,
-    text: false,
-    only: null,
-    onlyName: "",
-  });
-}
+const clearFilters = () => Object.assign(filters, noFilters);
 
 function tellFound() {
   const all = sheet.found.length === images.length;

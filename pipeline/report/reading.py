@@ -13,6 +13,7 @@ import duckdb
 from ...transforms.endpoint.errors import ConfigurationError
 from ..manifests import Manifest
 from ..views.database import Folder, opened
+from ..views.text import as_dicts
 from .layers import NAMED, PLACED, TOLD
 
 _THREADS = 4
@@ -57,6 +58,11 @@ class Reading(NamedTuple):
     def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
         """The rows that a query finds."""
         return self.connection.execute(query, values or None).fetchall()
+
+    def dicts(self, query: str, **values: Any) -> list[dict[str, Any]]:
+        """The rows by the names of their columns."""
+        result = self.connection.execute(query, values or None)
+        return as_dicts([name for name, *_ in result.description or ()], result.fetchall())
 
     def held(self) -> set[str]:
         """The tables that have any row."""

@@ -24,7 +24,7 @@ def runs(reading: Reading, with_history: bool) -> dict[str, Any]:
     """The newest runs first; with all of them, how many images were open after each, and the cost by month."""
     told: dict[str, Any] = {
         "number": len(reading.folder.manifests),
-        "rows": _dicts(reading, _ROWS, most=MOST if with_history else NEWEST),
+        "rows": reading.dicts(_ROWS, most=MOST if with_history else NEWEST),
     }
     if with_history:
         told |= {"open": _open(reading), "months": reading.rows(_MONTHS)}
@@ -37,9 +37,3 @@ def _open(reading: Reading) -> list[tuple[str, int]]:
     step = max(len(names) / POINTS, 1)
     chosen = [names[-1 - round(place * step)] for place in range(min(POINTS, len(names)))][::-1]
     return [(name, len(open_failures(reading.folder.as_of(name)))) for name in chosen]
-
-
-def _dicts(reading: Reading, query: str, **values: Any) -> list[dict[str, Any]]:
-    result = reading.connection.execute(query, values)
-    names = [name for name, *_ in result.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -111,9 +111,7 @@ def _choose(reading: Reading, odd: Iterable[str]) -> list[dict[str, Any]]:
         reading.rows(_CHOOSE.format(_RARE.format(table)), rank=1)
     left = MOST_IMAGES - reading.row("SELECT count(*) FROM chosen")[0]
     reading.rows(_CHOOSE.format(_SAMPLE), rank=3, number=max(left, 0))
-    result = reading.connection.execute(_IMAGES)
-    names = [name for name, *_ in result.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    return reading.dicts(_IMAGES)
 
 
 def _known(reading: Reading) -> Known:

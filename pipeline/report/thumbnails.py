@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
-from ...transforms.endpoint.fitting import MOST_ORIGINAL_BYTES
-from ...transforms.endpoint.payload import payload_of, read_image
-from ...transforms.endpoint.pictures import PayloadFault
+from ...transforms.endpoint.fitting import MOST_ORIGINAL_BYTES, fit
+from ...transforms.endpoint.payload import read_image
+from ...transforms.endpoint.pictures import PayloadFault, check_image
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.uri import HTTP_SCHEMES, ImageRef, InvalidUri, check
 from ...transforms.files.storage import open_bytes
@@ -45,9 +45,11 @@ def thumbnail(image_uri: str, size: tuple[int, int] | None, side: int, is_fitted
             return Thumbnail("", ON_THE_WEB)
         most = MOST_ORIGINAL_BYTES if is_fitted else _READ.max_image_bytes
         data = read_image(ImageRef.of(image_uri), most, open_bytes)
-        payload = payload_of(data, _READ, 2 * side if is_fitted else None)
-        width, height = payload.sent.original_width, payload.sent.original_height
-        return _small(payload.body, size, side, (width, height) if width and height else None)
+        if is_fitted:
+            fitted = fit(data, 2 * side, _READ.max_image_bytes)
+            return _small(fitted.body, size, side, fitted.original)
+        check_image(data, most)
+        return _small(data, size, side)
     except (InvalidUri, PayloadFault, NotDrawable) as error:
         return Thumbnail("", str(error))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -1,4 +1,4 @@
-"""How durations and foreign texts are written."""
+"""How foreign texts are written."""
 
 from __future__ import annotations
 
@@ -6,17 +6,6 @@ LONGEST_TEXT = 4_000
 _CONTROL_PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {127: 0x2421}
 
 _ESCAPES = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
-
-
-def seconds(value: float) -> str:
-    """A duration in the unit that reads best."""
-    if value == 0:
-        return "0 s"
-    if value < 1:
-        return f"{value * 1000:.0f} ms" if value >= 0.01 else f"{value * 1000:.1f} ms"
-    if value < 120:
-        return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
 
 
 def readable(text: str | None, longest: int = LONGEST_TEXT) -> str:

@@ -51,7 +51,8 @@ _READ = """
 SELECT DISTINCT l.run_id FROM known.lists l JOIN raw.inputs i ON i.list = l.list AND i.run_id = l.held_by
 """
 _NEXT = "SELECT place, reason, message, what_to_do, next, features FROM failures"
-_EMULATED = "SELECT count(*) FROM (FROM raw.images LIMIT 1000) WHERE ends_with(model_version, '-emulator')"
+EMULATOR = "-emulator"  # what the emulator's versions of the model end in
+_EMULATED = f"SELECT count(*) FROM (FROM raw.images LIMIT 1000) WHERE ends_with(model_version, '{EMULATOR}')"
 _HELD = "SELECT feature, run_id, analyzed_at FROM answers ORDER BY feature"
 
 

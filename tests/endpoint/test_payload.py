@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from image_analysis_beam.transforms.endpoint.byte_budget import ByteBudget
-from image_analysis_beam.transforms.endpoint.payload import bytes_payload, is_sent_as_url, url_payload
+from image_analysis_beam.transforms.endpoint.payload import is_sent_as_url, payload_of, read_image, url_payload
 from image_analysis_beam.transforms.endpoint.pictures import PayloadFault, check_image
 from image_analysis_beam.transforms.endpoint.request import AnalyzeRequest
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
@@ -72,7 +72,7 @@ def test_transient_reads_are_tried_again_and_lasting_ones_are_not():
         return io.BytesIO(encoded("PNG"))
 
     pauses = []
-    payload = bytes_payload(ImageRef.of("gs://b/a"), TAGS, flaky, pauses.append)
+    payload = payload_of(read_image(ImageRef.of("gs://b/a"), LIMIT, flaky, pauses.append), TAGS)
     assert payload.content_type == "application/octet-stream"
     assert (len(tries), pauses) == (3, [0.5, 1.0])
 
@@ -87,14 +87,14 @@ def test_transient_reads_are_tried_again_and_lasting_ones_are_not():
             raise error
 
         with pytest.raises(PayloadFault) as refused:
-            bytes_payload(ImageRef.of("gs://b/a"), TAGS, fail, pauses.append)
+            read_image(ImageRef.of("gs://b/a"), LIMIT, fail, pauses.append)
         assert (refused.value.fault, len(tries)) == ("unreadable_image", 1)
 
 
 def test_a_missing_file_is_named_with_its_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PayloadFault, match=rf"there is no file {tmp_path}/a.jpg\?sig=…$"):
-        bytes_payload(ImageRef.of("a.jpg?sig=CANARY"), TAGS, open)
+        read_image(ImageRef.of("a.jpg?sig=CANARY"), LIMIT, open)
 
 
 def test_text_that_is_not_utf_8_is_no_uri():
@@ -113,7 +113,7 @@ def test_an_endless_file_is_read_to_the_limit_only():
 
     file = Endless()
     with pytest.raises(PayloadFault, match="larger than"):
-        bytes_payload(ImageRef.of("/dev/endless"), TAGS, lambda path: file)
+        payload_of(read_image(ImageRef.of("/dev/endless"), LIMIT, lambda path: file), TAGS)
     assert file.given == LIMIT + 1
 
 
@@ -140,7 +140,7 @@ def test_why_a_file_cannot_be_read_quotes_no_secret():
         raise PermissionError(f"KEY:hunter22@bucket refused {path}")
 
     with pytest.raises(PayloadFault, match="cannot be read") as refused:
-        bytes_payload(ImageRef.of("s3://KEY:hunter22@bucket/x"), TAGS, fail)
+        read_image(ImageRef.of("s3://KEY:hunter22@bucket/x"), LIMIT, fail)
     assert "hunter22" not in str(refused.value)
 
 

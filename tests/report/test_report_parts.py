@@ -13,6 +13,7 @@ from image_analysis_beam.pipeline.report import wording
 from image_analysis_beam.pipeline.report.accounts import pace
 from image_analysis_beam.pipeline.report.layers import is_place
 from image_analysis_beam.pipeline.report.thumbnails import MOST_PIXELS, thumbnail
+from image_analysis_beam.pipeline.terminal import seconds
 from stand_ins.report_page import decoded
 
 
@@ -92,12 +93,12 @@ def test_what_is_no_place_is_not_drawn():
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (wording.seconds(0), "0 s"),
-        (wording.seconds(0.0042), "4.2 ms"),
-        (wording.seconds(7.25), "7.2 s"),
-        (wording.seconds(90), "90 s"),
-        (wording.seconds(600), "10 min"),
-        (wording.seconds(9000), "2.5 h"),
+        (seconds(0), "0 s"),
+        (seconds(0.0042), "4.2 ms"),
+        (seconds(7.25), "7.2 s"),
+        (seconds(90), "90 s"),
+        (seconds(600), "10 min"),
+        (seconds(9000), "2.5 h"),
         (wording.readable("a\x00b\nc"), "a\u2400b\nc"),
         (wording.readable("abcdef", 4), "abcd… (2 more characters are in the table)"),
         (wording.readable("\ud800"), "?"),

@@ -51,10 +51,12 @@ def fit(data: bytes, side: int, max_bytes: int, formats: tuple[str, ...] = FORMA
     Of an extremely long image the short side stays at the 50 pixels that the service asks for.
 
     Raises:
-      PayloadFault: it cannot be decoded, is too small, or a decompression bomb.
+      PayloadFault: it cannot be decoded, is too small or too large, or a decompression bomb.
     """
     if not data:
         raise PayloadFault("invalid_image", "the image has 0 bytes")
+    if len(data) > MOST_ORIGINAL_BYTES:
+        raise PayloadFault("invalid_image", f"the image is larger than {MOST_ORIGINAL_BYTES} bytes, and is not read")
     image = opened(data, (*FORMATS, *other_formats()))
     if image is None:
         raise PayloadFault("invalid_image", _why_not_opened(data))

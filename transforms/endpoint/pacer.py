@@ -148,7 +148,7 @@ class Pacer:
         if rate == 0 or is_same:
             return
         self._scale(ceiling, now)
-        if grid.members > 1:
+        if self._is_on_grid:
             after = now if self.ceiling < GRID_BELOW else self._next_slot
             self._next_slot = grid.nearest(after + 0.5 / self.rate, 1 / self.ceiling)
 
@@ -157,7 +157,7 @@ class Pacer:
         return self._grid is not None and self._grid.members > 1
 
     def _back_to_grid(self, slot: float, interval: float) -> float:
-        if self._grid is None or self._grid.members == 1:
+        if self._grid is None or not self._is_on_grid:
             return slot
         own = self._grid.nearest(slot, 1 / self.ceiling)
         if self.ceiling < GRID_BELOW:

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import BinaryIO, NamedTuple
 
 from .errors import check_type, check_whole
-from .fitting import LEAST_FIT, MOST_FIT, MOST_ORIGINAL_BYTES, fit
+from .fitting import LEAST_FIT, MOST_FIT, fit
 from .pictures import PayloadFault, check_image
 from .redaction import redact, scrub
 from .request import AnalyzeRequest
@@ -101,20 +101,6 @@ def check_signature(image: ImageRef, clock: Callable[[], float] = time.time) -> 
         raise PayloadFault("expired_url", f"the signature of the URL ended at {moment}")
 
 
-def bytes_payload(
-    image: ImageRef,
-    request: AnalyzeRequest,
-    open_file: Callable[[str], BinaryIO],
-    pause: Callable[[float], None] = time.sleep,
-) -> Payload:
-    """The bytes of an image that we can read, checked against the service's limits.
-
-    Raises:
-      PayloadFault: it cannot be read, or the service would refuse it.
-    """
-    return payload_of(read_image(image, request.max_image_bytes, open_file, pause), request)
-
-
 def read_image(
     image: ImageRef,
     most: int,
@@ -126,7 +112,16 @@ def read_image(
     Raises:
       PayloadFault: it cannot be read.
     """
-    return _read(local_path(image.uri), open_file, most, pause)
+    path = local_path(image.uri)
+    for attempt in range(1, _READ_ATTEMPTS + 1):
+        try:
+            with open_file(path) as file:
+                return _read_bounded(file, most + 1)
+        except Exception as error:  # every file system of Beam has exceptions of its own
+            if attempt == _READ_ATTEMPTS or _is_permanent(error):
+                raise PayloadFault("unreadable_image", f"the image cannot be read: {_describe(error, path)}") from None
+        pause(_READ_PAUSE * attempt)
+    raise AssertionError("unreachable")
 
 
 def payload_of(data: bytes, request: AnalyzeRequest, side: int | None = None) -> Payload:
@@ -139,8 +134,6 @@ def payload_of(data: bytes, request: AnalyzeRequest, side: int | None = None) ->
     if side is None:
         form, width, height = check_image(data, request.max_image_bytes)
         return Payload(_BYTES, data, Sent(None, width, height, len(data), form, len(data), digest))
-    if len(data) > MOST_ORIGINAL_BYTES:
-        raise PayloadFault("invalid_image", f"the image is larger than {MOST_ORIGINAL_BYTES} bytes, and is not read")
     fitted = fit(data, side, request.max_image_bytes, request.image_formats)
     facts = (*fitted.sides, len(fitted.body), fitted.format, len(data), digest)
     sent = Sent(side, *facts, *fitted.original) if fitted.original else Sent(None, *facts)
@@ -152,18 +145,6 @@ def place_of(image: ImageRef) -> str:
     unit = "row" if image.listed_in.lower().endswith(".parquet") else "line"
     position = f", {unit} {image.position}" if image.position else ""
     return f"{image.listed_in}{position}: " if image.listed_in else ""
-
-
-def _read(path: str, open_file: Callable[[str], BinaryIO], limit: int, pause: Callable[[float], None]) -> bytes:
-    for attempt in range(1, _READ_ATTEMPTS + 1):
-        try:
-            with open_file(path) as file:
-                return _read_bounded(file, limit + 1)
-        except Exception as error:  # every file system of Beam has exceptions of its own
-            if attempt == _READ_ATTEMPTS or _is_permanent(error):
-                raise PayloadFault("unreadable_image", f"the image cannot be read: {_describe(error, path)}") from None
-        pause(_READ_PAUSE * attempt)
-    raise AssertionError("unreachable")
 
 
 def _read_bounded(file: BinaryIO, limit: int) -> bytes:
