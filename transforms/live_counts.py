@@ -132,9 +132,14 @@ def read_counts(folder: Path) -> Counter[str]:
 
 
 def own(folder: Path) -> TextIO:
-    """Makes this process the owner of a folder, for as long as the file that it returns is open."""
-    file = open(folder / _OWNER, "w")  # noqa: SIM115
+    """Makes this process the owner of a folder, for as long as the file that it returns is open.
+
+    The file has its name only once it is locked: nobody finds one that is there and free before its owner has ended.
+    """
+    draft = folder / f"{_OWNER}.tmp"
+    file = open(draft, "w")  # noqa: SIM115
     fcntl.flock(file, fcntl.LOCK_EX)
+    draft.rename(folder / _OWNER)
     return file
 
 

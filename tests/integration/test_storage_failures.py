@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
@@ -13,7 +14,7 @@ import threading
 import pytest
 
 from image_analysis_beam.pipeline.temporary import live_folder, temporary_files
-from image_analysis_beam.transforms.live_counts import FOLDER_VARIABLE, LiveCounts, live_counts
+from image_analysis_beam.transforms.live_counts import FOLDER_VARIABLE, LiveCounts, is_abandoned, live_counts, own
 
 TWO_WORKERS = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 RATE = 40
@@ -153,6 +154,21 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next(emulator, run, flags, t
     assert not list(temporary.iterdir())
     with pytest.raises(ProcessLookupError):  # its workers have ended with it
         os.killpg(process.pid, 0)
+
+
+def test_a_folder_is_never_found_abandoned_while_its_owner_takes_it(tmp_path, monkeypatch):
+    lock, found = fcntl.flock, []
+
+    def looked_at_before_it_is_locked(file, how):
+        if not how & fcntl.LOCK_NB:
+            found.append(is_abandoned(tmp_path))
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", looked_at_before_it_is_locked)
+    with own(tmp_path):
+        found.append(is_abandoned(tmp_path))
+    assert found == [False, False]
+    assert is_abandoned(tmp_path)
 
 
 def write(counts, over):
