@@ -32,7 +32,10 @@ class Uri(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A row of `AnalyzeImages`: an answer, `body` being the JSON as it came; `analyzed_at` is ISO 8601."""
+    """A row of `AnalyzeImages`: an answer, `body` being the JSON as it came; `analyzed_at` is ISO 8601.
+
+    From `fit` on: what was sent, and of which image, as in the table `responses`.
+    """
 
     image_id: str
     image_uri: str
@@ -49,6 +52,15 @@ class Answer(NamedTuple):
     maybe_billed: bool
     bytes_sent: int
     analyzed_at: str
+    fit: int | None
+    sent_width: int | None
+    sent_height: int | None
+    sent_bytes: int | None
+    sent_format: str | None
+    content_bytes: int | None
+    content_sha256: str | None
+    original_width: int | None
+    original_height: int | None
 
 
 class Failure(NamedTuple):
@@ -105,6 +117,7 @@ class AnalyzeImages(beam.PTransform):
       uri_field (str): The field that holds the URI.
       requests_per_second (float): Rate of one worker process; left out, the limit is found.
       max_in_flight (int): Calls at once, per worker process.
+      fit (int): Images sent as bytes get sides of at most so many pixels, and a format and size that the service takes.
       error_handling (dict): `output` names the output of images without an answer; left out, they fail the pipeline.
     """
 
@@ -117,6 +130,7 @@ class AnalyzeImages(beam.PTransform):
         uri_field: str = "uri",
         requests_per_second: float | None = None,
         max_in_flight: int = 64,
+        fit: int | None = None,
         error_handling: Mapping[str, str] | None = None,
     ):
         super().__init__()
@@ -127,6 +141,7 @@ class AnalyzeImages(beam.PTransform):
             settings=CallSettings(requests_per_second=requests_per_second, max_in_flight=max_in_flight),
             error_handling=error_handling,
             keyed=True,
+            fit=fit,
         )
 
     def expand(self, rows: beam.PCollection) -> dict[str, beam.PCollection]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import jsonschema
+import pytest
 from apache_beam.yaml import main
 
 from image_analysis_beam.pipeline.__main__ import main as image_analysis_beam
@@ -49,3 +50,37 @@ def test_the_job_knows_the_answers_of_the_yaml_pipeline(emulator, uris, tmp_path
     code = image_analysis_beam(["run", "--input", str(uris), "--output", str(output), "--features", "caption,tags"])
     assert code == 0
     assert emulator.stats()["calls"] == 12
+
+
+FITTED = """
+pipeline:
+  type: chain
+  transforms:
+    - type: Create
+      config: {elements: [{uri: '%(photo)s'}]}
+    - type: AnalyzeImages
+      config: {endpoint: '%(url)s', features: objects, fit: %(fit)s}
+    - type: WriteImageTables
+      config: {output: '%(output)s'}
+providers:
+  - include: %(providers)s
+"""
+
+
+def run_fitted(url: str, fit: int, photo: Path, output: Path) -> None:
+    providers = ROOT / "transforms" / "providers.yaml"
+    text = FITTED % {"photo": photo, "url": url, "fit": fit, "output": output, "providers": providers}
+    main.run([f"--yaml_pipeline={text}", "--runner=FnApiRunner"])
+
+
+def test_images_are_fitted_and_the_tables_are_of_the_image_itself(emulator, pictures, tmp_path):
+    (photo,), output = pictures(1, width=640), tmp_path / "out"
+    run_fitted(emulator.url, 320, photo, output)
+    columns = "width, fit, sent_width, sent_format, content_bytes"
+    images = duckdb.sql(f"SELECT {columns} FROM read_parquet('{output}/images/run=*/*.parquet')").fetchall()
+    assert images == [(640, 320, 320, "JPEG", photo.stat().st_size)]
+
+
+def test_a_side_that_cannot_be_is_refused_before_anything_runs(emulator, pictures, tmp_path):
+    with pytest.raises(ValueError, match="fit 63"):
+        run_fitted(emulator.url, 63, *pictures(1), tmp_path / "out")
