@@ -86,6 +86,24 @@ def test_a_credential_that_raises_gives_its_place_back(emulator, pictures):
     lanes.close()
 
 
+def test_images_that_were_read_when_the_run_is_told_to_stop_are_not_fitted(emulator, pictures):
+    """All are read, and wait for their turn to be fitted; then the run is told to stop."""
+    settings, number = CallSettings(max_in_flight=6), 6
+    lanes = Lanes([Resource(emulator.url)], settings)
+    all_are_read = threading.Barrier(number, lambda: lanes.admission.trip("interrupted", "the run was told to stop"))
+
+    def read(path):
+        file = open_bytes(path)
+        all_are_read.wait()
+        return file
+
+    caller = Caller(lanes, TAGS, [EnvironmentKey()], settings, read, fit=64)
+    images = [ImageRef.of(str(path)) for path in pictures(number, width=96)]
+    for call in lanes.pool.map(lambda image: caller.analyze(image, Waiter()), images):
+        assert (call.outcome.reason, call.sent.fit) == ("interrupted", None)
+    lanes.close()
+
+
 def test_the_same_pipeline_run_again_begins_afresh(emulator, pictures, monkeypatch):
     p = pipeline()
     p | beam.Create(list(map(str, pictures(5)))) | analyze(emulator)

@@ -13,7 +13,7 @@ from .client import Client, NoAnswer, NotSent, Reply
 from .credentials import Credential
 from .faults import FAULTS, LASTING_OBSTACLES, OBSTACLES, OUTAGE_FAULTS, UNSETTLED, Retry, Verdict, classify
 from .fingerprint import request_fingerprint
-from .fitting import MOST_ORIGINAL_BYTES
+from .fitting import MOST_ORIGINAL_BYTES, NotWanted
 from .gate import REOPENING_JITTER, Gate
 from .guard import Guard
 from .kept_secret import CredentialError, CredentialUnavailable
@@ -97,15 +97,13 @@ class Caller:
         """
         call = Call(image)
         try:
-            is_url = is_sent_as_url(image)
-            if self._is_stopped(call):
-                pass
-            elif self._admission.is_closed:
-                call.outcome = self._tripped(call)
-            elif is_url:
-                self._attempt_until_settled(call, url_payload(image), waiter)
+            if is_sent_as_url(image):
+                if not self._is_over(call, waiter):
+                    self._attempt_until_settled(call, url_payload(image), waiter)
             else:
                 self._analyze_bytes(call, waiter)
+        except NotWanted:
+            pass  # its outcome says why, or nobody waits for one
         except PayloadFault as error:
             letter = self._stamp.dead_letter(call, Verdict(FAULTS[error.fault], str(error)), None)
             call.outcome = letter._replace(fit=self._fit if error.fault == "invalid_image" else None)
@@ -143,11 +141,13 @@ class Caller:
     def _analyze_up_to(self, most: int, call: Call, waiter: Waiter) -> bool:
         """Whether the image was called; not if it is larger, and can be read whole to be fitted."""
         with self._budget.reserve(most) as shrink:
+            if self._is_over(call, waiter):
+                return True
             data = read_image(call.image, most, self._open_file)
             if self._fit and most < len(data) and most < MOST_ORIGINAL_BYTES:
                 return False
             shrink(len(data))
-            payload = payload_of(data, self._request, self._fit)
+            payload = payload_of(data, self._request, self._fit, lambda: not self._is_over(call, waiter))
             del data
             call.sent = payload.sent
             shrink(len(payload.body))
@@ -171,6 +171,12 @@ class Caller:
                     backoff = self._attempt(call, payload, place, waiting_since)
             if backoff:
                 self._admission.pause(min(backoff, self._guard.ends_at - time.monotonic()), waiter)
+
+    def _is_over(self, call: Call, waiter: Waiter) -> bool:
+        """Whether an image is not to be called any more; its outcome says why, unless nobody waits for it."""
+        if not self._is_stopped(call) and self._admission.is_closed:
+            call.outcome = self._tripped(call)
+        return call.outcome is not None or waiter.has_given_up
 
     def _is_stopped(self, call: Call) -> bool:
         """Whether a limit has ended the calls; that is the call's outcome then."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import NamedTuple
@@ -36,6 +36,10 @@ _ROOM = ByteBudget(MOST_DECODED_BYTES)
 _TURNS = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
+class NotWanted(Exception):
+    """Nobody wants an image any more that was about to be fitted."""
+
+
 class Fitted(NamedTuple):
     """What is sent, its format and sides; `original` are the image's own sides, None where it is sent untouched."""
 
@@ -45,13 +49,21 @@ class Fitted(NamedTuple):
     original: tuple[int, int] | None = None
 
 
-def fit(data: bytes, side: int, max_bytes: int, formats: tuple[str, ...] = FORMATS) -> Fitted:
+def fit(
+    data: bytes,
+    side: int,
+    max_bytes: int,
+    formats: tuple[str, ...] = FORMATS,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> Fitted:
     """The image with sides of at most `side`, in one of `formats` and of `max_bytes`.
 
-    Of an extremely long image the short side stays at the 50 pixels that the service asks for.
+    Of an extremely long image the short side stays at the 50 pixels that the service asks for. `is_wanted` is asked
+    when it is the image's turn to be decoded.
 
     Raises:
       PayloadFault: it cannot be decoded, is too small or too large, or a decompression bomb.
+      NotWanted: so it said.
     """
     if not data:
         raise PayloadFault("invalid_image", "the image has 0 bytes")
@@ -66,8 +78,8 @@ def fit(data: bytes, side: int, max_bytes: int, formats: tuple[str, ...] = FORMA
         if name in formats and max(image.size) <= side and len(data) <= max_bytes and _is_plain(image):
             return Fitted(data, name, image.size)
         try:
-            return _shrunk(image, side, max_bytes)
-        except PayloadFault:
+            return _shrunk(image, side, max_bytes, is_wanted)
+        except (PayloadFault, NotWanted):
             raise
         except Exception as error:  # decoders raise nearly anything on hostile bytes
             reason = f"{type(error).__name__}: {error}"[:200]
@@ -89,10 +101,12 @@ def fitted_sides(sides: tuple[int, int], most: int, is_turned: bool = False) -> 
     return (most, scaled) if sides[0] >= sides[1] else (scaled, most)
 
 
-def _shrunk(image: Image.Image, side: int, max_bytes: int) -> Fitted:
+def _shrunk(image: Image.Image, side: int, max_bytes: int, is_wanted: Callable[[], bool]) -> Fitted:
     named = image.size
     scale = _draft(image, fitted_sides(named, side))
     with _a_turn(_decoded_bytes(image, scale)):
+        if not is_wanted():
+            raise NotWanted
         pixels, profile, orientation = _decoded(image)
         original = pixels.size if scale == 1 else named
         side = min(side, max(pixels.size))

@@ -124,17 +124,20 @@ def read_image(
     raise AssertionError("unreachable")
 
 
-def payload_of(data: bytes, request: AnalyzeRequest, side: int | None = None) -> Payload:
+def payload_of(
+    data: bytes, request: AnalyzeRequest, side: int | None = None, is_wanted: Callable[[], bool] = lambda: True
+) -> Payload:
     """What is sent of an image: its bytes, or with `side` (`--fit`) what the service takes of them.
 
     Raises:
       PayloadFault: the service would refuse it.
+      NotWanted: it was to be fitted, and is not wanted any more.
     """
     digest = hashlib.sha256(data).hexdigest()
     if side is None:
         form, width, height = check_image(data, request.max_image_bytes)
         return Payload(_BYTES, data, Sent(None, width, height, len(data), form, len(data), digest))
-    fitted = fit(data, side, request.max_image_bytes, request.image_formats)
+    fitted = fit(data, side, request.max_image_bytes, request.image_formats, is_wanted)
     facts = (*fitted.sides, len(fitted.body), fitted.format, len(data), digest)
     sent = Sent(side, *facts, *fitted.original) if fitted.original else Sent(None, *facts)
     return Payload(_BYTES, fitted.body, sent)
