@@ -35,6 +35,7 @@ class Analyzed(NamedTuple):
     sent_format: str | None = None
     content_bytes: int | None = None
     content_sha256: str | None = None
+    content_etag: str | None = None
     original_width: int | None = None
     original_height: int | None = None
 

@@ -80,6 +80,14 @@ SENT = [
     column("sent_format", STRING, "format of what was sent as bytes", nullable=True, since=3),
     column("content_bytes", INT64, "size of the image itself, where it was read", unit="byte", nullable=True, since=3),
     column("content_sha256", STRING, "SHA-256 of the image itself, where it was read", nullable=True, since=3),
+    column(
+        "content_etag",
+        STRING,
+        "what the store told the image by, where it was read: generation (GCS), ETag (S3, Azure), or of a local file "
+        "the time of its last change in nanoseconds and its size",
+        nullable=True,
+        since=3,
+    ),
 ]
 
 

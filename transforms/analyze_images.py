@@ -27,7 +27,7 @@ from .endpoint.request import AnalyzeRequest
 from .endpoint.resource import Resource
 from .endpoint.settings import CallSettings
 from .endpoint.uri import ImageRef
-from .files.storage import open_bytes
+from .files.storage import read_first
 from .journalled_calls import JournalledCalls
 from .keyed import OnceForEachKey
 from .packing import pack
@@ -156,7 +156,7 @@ class AnalyzeImages(beam.PTransform):
         make_caller = partial(
             Caller,
             settings=self._settings,
-            open_file=open_bytes,
+            read_first=read_first,
             run_id=self._run_id,
             rate_limiter=self._rate_limiter,
             fit=self._fit,

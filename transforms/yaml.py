@@ -59,6 +59,7 @@ class Answer(NamedTuple):
     sent_format: str | None
     content_bytes: int | None
     content_sha256: str | None
+    content_etag: str | None
     original_width: int | None
     original_height: int | None
 

@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS `images` (
   `sent_format` STRING OPTIONS (description = "format of what was sent as bytes"),
   `content_bytes` INT64 OPTIONS (description = "size of the image itself, where it was read"),
   `content_sha256` STRING OPTIONS (description = "SHA-256 of the image itself, where it was read"),
+  `content_etag` STRING OPTIONS (description = "what the store told the image by, where it was read: generation (GCS), ETag (S3, Azure), or of a local file the time of its last change in nanoseconds and its size"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED
 )
 CLUSTER BY `image_id`
@@ -251,6 +252,7 @@ CREATE TABLE IF NOT EXISTS `responses` (
   `sent_format` STRING OPTIONS (description = "format of what was sent as bytes"),
   `content_bytes` INT64 OPTIONS (description = "size of the image itself, where it was read"),
   `content_sha256` STRING OPTIONS (description = "SHA-256 of the image itself, where it was read"),
+  `content_etag` STRING OPTIONS (description = "what the store told the image by, where it was read: generation (GCS), ETag (S3, Azure), or of a local file the time of its last change in nanoseconds and its size"),
   `original_width` INT64 OPTIONS (description = "width of a fitted image, as stored"),
   `original_height` INT64 OPTIONS (description = "height of a fitted image, as stored"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED

@@ -14,7 +14,7 @@ from ...transforms.endpoint.payload import read_image
 from ...transforms.endpoint.pictures import PayloadFault, check_image
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.uri import HTTP_SCHEMES, ImageRef, InvalidUri, check
-from ...transforms.files.storage import open_bytes
+from ...transforms.files.storage import read_first
 
 MOST_PIXELS = 50_000_000  # of formats that have to be decoded whole
 ON_THE_WEB = "on the web; the report fetches nothing"
@@ -44,7 +44,7 @@ def thumbnail(image_uri: str, size: tuple[int, int] | None, side: int, is_fitted
         if check(image_uri) in HTTP_SCHEMES:
             return Thumbnail("", ON_THE_WEB)
         most = MOST_ORIGINAL_BYTES if is_fitted else _READ.max_image_bytes
-        data = read_image(ImageRef.of(image_uri), most, open_bytes)
+        data, _ = read_image(ImageRef.of(image_uri), most, read_first)
         if is_fitted:
             fitted = fit(data, 2 * side, _READ.max_image_bytes)
             return _small(fitted.body, size, side, fitted.original)

@@ -23,6 +23,24 @@ def test_a_file_is_written_read_and_found(folder):
     assert store.read(path) == b"second"
 
 
+@pytest.mark.parametrize("folder", ["local", "gcs_with_preconditions", "s3", "azure", "memory"], indirect=True)
+def test_of_a_file_the_first_bytes_are_read_with_its_etag(folder):
+    store, path = store_of(folder), f"{folder}/{ODD}"
+    with pytest.raises(FileNotFoundError):
+        store.read_first(path, 9)
+    store.put(path, b"")
+    assert store.read_first(path, 9)[0] == b""
+    store.put(path, b"0123456789")
+    first, etag = store.read_first(path, 4)
+    assert (first, store.read_first(path, 99)) == (b"0123", (b"0123456789", etag))
+    if folder.startswith("memory:"):
+        assert etag is None
+        return
+    assert etag == store.find(path).etag == next(store.listing(f"{folder}/")).etag
+    store.put(path, b"9876543210")
+    assert store.find(path).etag == store.read_first(path, 1)[1] != etag
+
+
 def test_an_open_file_can_be_sought_in(folder):
     store, path = store_of(folder), f"{folder}/a file"
     store.put(path, b"0123456789")

@@ -12,7 +12,7 @@ from image_analysis_beam.transforms.endpoint.request import AnalyzeRequest
 from image_analysis_beam.transforms.endpoint.resource import Resource
 from image_analysis_beam.transforms.endpoint.settings import CallSettings
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
-from image_analysis_beam.transforms.files.storage import open_bytes
+from image_analysis_beam.transforms.files.storage import read_first
 from image_analysis_beam.transforms.sharing import join_fleet
 
 CALLS = 10_000  # more than are made
@@ -23,7 +23,7 @@ def main(url: str, folder: str, rate: str, at_start: str, image: str) -> None:
     resource = Resource(url, requests_per_second=float(rate), process_share=share)
     lanes = LANES.acquire([resource], settings, [folder], join_fleet)
     caller, bundle = (
-        Caller(lanes, AnalyzeRequest(features="tags"), [resource.credential], settings, open_bytes),
+        Caller(lanes, AnalyzeRequest(features="tags"), [resource.credential], settings, read_first),
         Waiter(),
     )
     lanes.admission.more_to_come(bundle)

@@ -24,7 +24,7 @@ from image_analysis_beam.transforms.endpoint.credentials import Credential, Envi
 from image_analysis_beam.transforms.endpoint.lane import LANES, Lanes
 from image_analysis_beam.transforms.endpoint.resource import Resource
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
-from image_analysis_beam.transforms.files.storage import open_bytes
+from image_analysis_beam.transforms.files.storage import read_first
 from stand_ins.failing import FailAt
 
 TAGS = AnalyzeRequest(features="tags")
@@ -78,7 +78,7 @@ def test_a_credential_that_raises_gives_its_place_back(emulator, pictures):
     Unsteady.raised.clear()
     one_at_a_time = CallSettings(max_in_flight=1)
     lanes = Lanes([Resource(emulator.url)], one_at_a_time)
-    caller = Caller(lanes, TAGS, [Unsteady()], one_at_a_time, open_bytes)
+    caller = Caller(lanes, TAGS, [Unsteady()], one_at_a_time, read_first)
     image = ImageRef.of(str(pictures(1)[0]))
     with pytest.raises(ConnectionError):
         caller.analyze(image, Waiter())
@@ -92,10 +92,10 @@ def test_images_that_were_read_when_the_run_is_told_to_stop_are_not_fitted(emula
     lanes = Lanes([Resource(emulator.url)], settings)
     all_are_read = threading.Barrier(number, lambda: lanes.admission.trip("interrupted", "the run was told to stop"))
 
-    def read(path):
-        file = open_bytes(path)
+    def read(path, most):
+        first = read_first(path, most)
         all_are_read.wait()
-        return file
+        return first
 
     caller = Caller(lanes, TAGS, [EnvironmentKey()], settings, read, fit=64)
     images = [ImageRef.of(str(path)) for path in pictures(number, width=96)]

@@ -6,7 +6,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from .admission import Place, Refused, Waiter
 from .client import Client, NoAnswer, NotSent, Reply
@@ -19,7 +19,7 @@ from .guard import Guard
 from .kept_secret import CredentialError, CredentialUnavailable
 from .lane import Lanes, Permit
 from .pacer import FIRST_PAUSE, LONGEST_PAUSE
-from .payload import Payload, check_signature, is_sent_as_url, payload_of, read_image, url_payload
+from .payload import Payload, ReadFirst, check_signature, is_sent_as_url, payload_of, read_image, url_payload
 from .pictures import PayloadFault
 from .request import AnalyzeRequest
 from .settings import CallSettings
@@ -56,7 +56,7 @@ class Caller:
       request: what is asked of every image.
       credentials: who we are, at each resource.
       settings: how calls are made.
-      open_file: opens an image that is no URL, for reading bytes.
+      read_first: reads an image that is no URL.
       run_id: stamped on every outcome.
       rate_limiter: a limiter shared with other jobs, asked right before every attempt.
       may_call: whether the run is still ours to spend for, asked before every attempt.
@@ -70,7 +70,7 @@ class Caller:
         request: AnalyzeRequest,
         credentials: Sequence[Credential],
         settings: CallSettings,
-        open_file: Callable[[str], BinaryIO],
+        read_first: ReadFirst,
         run_id: str = "",
         rate_limiter: RateLimiter | None = None,
         may_call: Callable[[], bool] | None = None,
@@ -86,7 +86,7 @@ class Caller:
             for lane, credential in zip(lanes.lanes, credentials, strict=True)
         }
         self._request, self._settings = request, settings
-        self._open_file, self._rate_limiter = open_file, rate_limiter
+        self._read_first, self._rate_limiter = read_first, rate_limiter
         self._stamp = Stamp(request, request_fingerprint(request), run_id)
 
     def analyze(self, image: ImageRef, waiter: Waiter) -> Call:
@@ -143,13 +143,13 @@ class Caller:
         with self._budget.reserve(most) as shrink:
             if self._is_over(call, waiter):
                 return True
-            data = read_image(call.image, most, self._open_file)
+            data, etag = read_image(call.image, most, self._read_first)
             if self._fit and most < len(data) and most < MOST_ORIGINAL_BYTES:
                 return False
             shrink(len(data))
             payload = payload_of(data, self._request, self._fit, lambda: not self._is_over(call, waiter))
             del data
-            call.sent = payload.sent
+            call.sent = payload.sent._replace(content_etag=etag)
             shrink(len(payload.body))
             self._attempt_until_settled(call, payload, waiter)
             return True

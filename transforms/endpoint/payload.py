@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from .errors import check_type, check_whole
 from .fitting import LEAST_FIT, MOST_FIT, fit
@@ -19,8 +19,10 @@ from .request import AnalyzeRequest
 from .signatures import signature_ends_at
 from .uri import HTTP_SCHEMES, ImageRef, InvalidUri, check, local_path, sendable
 
+ReadFirst = Callable[[str, int], tuple[bytes, str | None]]
+"""Of a path, the first bytes, as many as are asked for, and the file's etag."""
+
 _BYTES = "application/octet-stream"
-_CHUNK = 256 * 1024
 _READ_ATTEMPTS = 3
 _READ_PAUSE = 0.5
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -37,6 +39,7 @@ class Sent(NamedTuple):
     sent_format: str | None = None
     content_bytes: int | None = None
     content_sha256: str | None = None
+    content_etag: str | None = None
     original_width: int | None = None
     original_height: int | None = None
 
@@ -104,10 +107,10 @@ def check_signature(image: ImageRef, clock: Callable[[], float] = time.time) -> 
 def read_image(
     image: ImageRef,
     most: int,
-    open_file: Callable[[str], BinaryIO],
+    read_first: ReadFirst,
     pause: Callable[[float], None] = time.sleep,
-) -> bytes:
-    """The bytes of an image, one more than `most` if there are more.
+) -> tuple[bytes, str | None]:
+    """The bytes of an image, one more than `most` if there are more, and its etag.
 
     Raises:
       PayloadFault: it cannot be read.
@@ -115,8 +118,7 @@ def read_image(
     path = local_path(image.uri)
     for attempt in range(1, _READ_ATTEMPTS + 1):
         try:
-            with open_file(path) as file:
-                return _read_bounded(file, most + 1)
+            return read_first(path, most + 1)
         except Exception as error:  # every file system of Beam has exceptions of its own
             if attempt == _READ_ATTEMPTS or _is_permanent(error):
                 raise PayloadFault("unreadable_image", f"the image cannot be read: {_describe(error, path)}") from None
@@ -139,7 +141,10 @@ def payload_of(
         return Payload(_BYTES, data, Sent(None, width, height, len(data), form, len(data), digest))
     fitted = fit(data, side, request.max_image_bytes, request.image_formats, is_wanted)
     facts = (*fitted.sides, len(fitted.body), fitted.format, len(data), digest)
-    sent = Sent(side, *facts, *fitted.original) if fitted.original else Sent(None, *facts)
+    sent = Sent(None, *facts)
+    if fitted.original:
+        width, height = fitted.original
+        sent = sent._replace(fit=side, original_width=width, original_height=height)
     return Payload(_BYTES, fitted.body, sent)
 
 
@@ -148,14 +153,6 @@ def place_of(image: ImageRef) -> str:
     unit = "row" if image.listed_in.lower().endswith(".parquet") else "line"
     position = f", {unit} {image.position}" if image.position else ""
     return f"{image.listed_in}{position}: " if image.listed_in else ""
-
-
-def _read_bounded(file: BinaryIO, limit: int) -> bytes:
-    chunks, left = [], limit
-    while left and (chunk := file.read(min(left, _CHUNK))):
-        chunks.append(chunk)
-        left -= len(chunk)
-    return b"".join(chunks)
 
 
 def _is_permanent(error: BaseException | None) -> bool:

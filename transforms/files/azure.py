@@ -6,6 +6,8 @@ that `DefaultAzureCredential` finds. It is one account: Beam does not look at th
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,16 +16,16 @@ from typing import BinaryIO
 
 import requests
 from apache_beam.io.azure.blobstorageio import BlobStorageIO, parse_azfs_path
-from apache_beam.io.filesystem import FileMetadata
 from apache_beam.options.pipeline_options import PipelineOptions
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.core.pipeline.transport import RequestsTransport
-from azure.storage.blob import BlobClient, BlobServiceClient
+from azure.storage.blob import BlobClient, BlobProperties, BlobServiceClient
 from requests.adapters import HTTPAdapter
 
-from .store import io_errors
+from .store import Found, io_errors
 
 _REMOVED, _COPY_PAUSE = (202, 404), 0.5
+_NO_SUCH_RANGE = 416
 
 
 class AzureStore:
@@ -37,15 +39,15 @@ class AzureStore:
         self._client, self._pause = _client(options, self.requests_at_once), pause
         self._io = BlobStorageIO(client=self._client)
 
-    def find(self, path: str) -> FileMetadata | None:
+    def find(self, path: str) -> Found | None:
         with io_errors("Find operation", path, AzureError):
             try:
                 found = self._blob(path).get_blob_properties()
             except ResourceNotFoundError:
                 return None
-        return FileMetadata(path, found.size, found.last_modified.timestamp())
+        return _found(path, found)
 
-    def listing(self, prefix: str) -> Iterator[FileMetadata]:
+    def listing(self, prefix: str) -> Iterator[Found]:
         """An account with folders of its own lists them too, marked by metadata."""
         container, start = self._split(prefix)
         root = prefix.removesuffix(start)
@@ -53,11 +55,23 @@ class AzureStore:
             listed = self._client.get_container_client(container).list_blobs(start or None, include=["metadata"])
             for found in listed:
                 if (found.metadata or {}).get("hdi_isfolder") != "true":
-                    yield FileMetadata(root + found.name, found.size, found.last_modified.timestamp())
+                    yield _found(root + found.name, found)
 
     def open(self, path: str) -> BinaryIO:
         self._split(path)
         return self._io.open(path, "rb")
+
+    def read_first(self, path: str, most: int) -> tuple[bytes, str | None]:
+        with io_errors("Read operation", path, AzureError):
+            try:
+                found = self._blob(path).download_blob(offset=0, length=most)
+            except ResourceNotFoundError as error:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
+            except HttpResponseError as error:
+                if error.status_code == _NO_SUCH_RANGE:
+                    return b"", None  # it is empty
+                raise
+            return found.readall(), _etag(found.properties)
 
     def open_new(self, path: str) -> BinaryIO:
         self._split(path)
@@ -130,6 +144,15 @@ class AzureStore:
         if self._client.account_name not in (account, None):
             raise OSError(f"the connection is to the storage account {self._client.account_name}, not to {account}")
         return container, name
+
+
+def _found(path: str, blob: BlobProperties) -> Found:
+    return Found(path, blob.size, blob.last_modified.timestamp(), _etag(blob))
+
+
+def _etag(blob: BlobProperties) -> str | None:
+    """Without its quotes: a listing has none."""
+    return blob.etag and blob.etag.strip('"')
 
 
 def _client(options: PipelineOptions, connections: int) -> BlobServiceClient:

@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError, FileMetadata
+from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.gcp.gcsio import GcsIO, parse_gcs_path
 from apache_beam.options.pipeline_options import PipelineOptions
-from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
+from google.api_core.exceptions import (
+    GoogleAPIError,
+    NotFound,
+    PreconditionFailed,
+    RequestRangeNotSatisfiable,
+)
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage import Blob
 from google.cloud.storage.retry import DEFAULT_RETRY
@@ -19,9 +24,9 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
 from .gcs_access import gcs_obstacle, go_anonymous_with_an_emulator
-from .store import io_errors
+from .store import Found, io_errors
 
-_FIELDS = "items(name,size,updated),nextPageToken"
+_FIELDS = "items(name,size,updated,generation),nextPageToken"
 _ERRORS = (GoogleAPIError, GoogleAuthError, RequestException)
 
 
@@ -45,13 +50,13 @@ class GcsStore:
         for scheme in ("http://", "https://"):  # requests keeps 10 connections and drops the others
             self._client._http.mount(scheme, HTTPAdapter(pool_maxsize=self.requests_at_once))
 
-    def find(self, path: str) -> FileMetadata | None:
+    def find(self, path: str) -> Found | None:
         bucket, name = parse_gcs_path(path)
         with io_errors("Find operation", path, *_ERRORS):
             found = self._client.bucket(bucket).get_blob(name)
         return _metadata(bucket, found) if found else None
 
-    def listing(self, prefix: str) -> Iterator[FileMetadata]:
+    def listing(self, prefix: str) -> Iterator[Found]:
         bucket, start = parse_gcs_path(prefix, object_optional=True)
         with io_errors("List operation", prefix, *_ERRORS):
             for found in self._client.list_blobs(bucket, prefix=start, fields=_FIELDS):
@@ -61,6 +66,16 @@ class GcsStore:
         with io_errors("Open operation", path, *_ERRORS):
             try:
                 return self._io.open(path, "rb")
+            except NotFound as error:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
+
+    def read_first(self, path: str, most: int) -> tuple[bytes, str | None]:
+        blob = self._blob(path)
+        with io_errors("Read operation", path, *_ERRORS):
+            try:
+                return blob.download_as_bytes(end=most - 1), _generation(blob)
+            except RequestRangeNotSatisfiable:  # it is empty
+                return b"", None
             except NotFound as error:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
 
@@ -109,5 +124,9 @@ class GcsStore:
         return self._client.bucket(bucket).blob(name)
 
 
-def _metadata(bucket: str, blob: Blob) -> FileMetadata:
-    return FileMetadata(f"gs://{bucket}/{blob.name}", blob.size, blob.updated.timestamp())
+def _metadata(bucket: str, blob: Blob) -> Found:
+    return Found(f"gs://{bucket}/{blob.name}", blob.size, blob.updated.timestamp(), _generation(blob))
+
+
+def _generation(blob: Blob) -> str | None:
+    return None if blob.generation is None else str(blob.generation)

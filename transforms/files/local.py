@@ -7,18 +7,12 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 from uuid import uuid4
 
+from .store import Found
+
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-
-
-class LocalFile(NamedTuple):
-    """A file, as Beam's `FileMetadata` tells of it."""
-
-    path: str
-    size_in_bytes: int
-    last_updated_in_seconds: float
 
 
 class LocalStore:
@@ -28,14 +22,14 @@ class LocalStore:
     names_per_removal = 100
     weakness: str | None = None
 
-    def find(self, path: str) -> LocalFile | None:
+    def find(self, path: str) -> Found | None:
         try:
             status = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return LocalFile(path, status.st_size, status.st_mtime)
+        return Found(path, status.st_size, status.st_mtime, _etag(status))
 
-    def listing(self, prefix: str) -> Iterator[LocalFile]:
+    def listing(self, prefix: str) -> Iterator[Found]:
         for folder, _, names in os.walk(prefix, onerror=_raise_unless_gone):
             for name in sorted(names):
                 if file := self.find(os.path.join(folder, name)):
@@ -44,6 +38,11 @@ class LocalStore:
     def open(self, path: str) -> BinaryIO:
         """Not a pipe, that nobody may ever write to, and not a device, that may never end."""
         return open(path, "rb", opener=_open_file)
+
+    def read_first(self, path: str, most: int) -> tuple[bytes, str]:
+        with self.open(path) as file:
+            etag = _etag(os.fstat(file.fileno()))
+            return file.read(most), etag
 
     def open_new(self, path: str) -> BinaryIO:
         _make_parent(path)
@@ -82,6 +81,10 @@ class LocalStore:
         for path in paths:
             with suppress(FileNotFoundError):
                 os.unlink(path)
+
+
+def _etag(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns}-{status.st_size}"
 
 
 def _open_file(path: str, flags: int) -> int:

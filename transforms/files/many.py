@@ -9,19 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from .schemes import scheme_of
-from .store import Store, store_of
-
-if TYPE_CHECKING:
-    from apache_beam.io.filesystem import FileMetadata
+from .store import Found, Store, store_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def list_folder(path: str) -> Iterator[FileMetadata]:
+def list_folder(path: str) -> Iterator[Found]:
     """The files below a folder, at any depth, one page at a time; none where it does not exist. The path is literal."""
     folder = path.rstrip("/") + "/"
     return store_of(folder).listing(folder)

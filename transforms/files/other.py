@@ -8,6 +8,8 @@ from typing import BinaryIO
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
+from .store import Found
+
 _AS_IT_IS = CompressionTypes.UNCOMPRESSED
 
 
@@ -18,15 +20,19 @@ class OtherStore:
     names_per_removal = 1
     weakness: str | None = "Beam cannot create a file there only if there is none: it looks first and writes then"
 
-    def find(self, path: str) -> FileMetadata | None:
-        return FileSystems.get_filesystem(path).metadata(path) if FileSystems.exists(path) else None
+    def find(self, path: str) -> Found | None:
+        return _found(FileSystems.get_filesystem(path).metadata(path)) if FileSystems.exists(path) else None
 
-    def listing(self, prefix: str) -> Iterator[FileMetadata]:
+    def listing(self, prefix: str) -> Iterator[Found]:
         """By the step of Beam's `match` that takes no pattern; on a file system with folders it does not go down."""
-        yield from FileSystems.get_filesystem(prefix)._list(prefix)
+        yield from map(_found, FileSystems.get_filesystem(prefix)._list(prefix))
 
     def open(self, path: str) -> BinaryIO:
         return FileSystems.open(path, compression_type=_AS_IT_IS)
+
+    def read_first(self, path: str, most: int) -> tuple[bytes, None]:
+        with self.open(path) as file:
+            return file.read(most), None
 
     def open_new(self, path: str) -> BinaryIO:
         return FileSystems.create(path, compression_type=_AS_IT_IS)
@@ -59,3 +65,7 @@ class OtherStore:
             except BeamIOError:
                 if FileSystems.exists(path):
                     raise
+
+
+def _found(file: FileMetadata) -> Found:
+    return Found(file.path, file.size_in_bytes, file.last_updated_in_seconds)

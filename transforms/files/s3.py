@@ -6,7 +6,8 @@ import errno
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from copy import copy
 from itertools import groupby
 from typing import Any, BinaryIO
@@ -14,12 +15,12 @@ from typing import Any, BinaryIO
 import boto3
 from apache_beam.io.aws.clients.s3 import boto3_client
 from apache_beam.io.aws.s3io import S3IO, parse_s3_path
-from apache_beam.io.filesystem import BeamIOError, FileMetadata
+from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .store import io_errors
+from .store import Found, io_errors
 
 _ERRORS = (ClientError, BotoCoreError)
 _GONE, _CONFLICT, _EXISTS = 404, 409, 412
@@ -38,7 +39,7 @@ class S3Store:
         self._beams = boto3_client.Client(options)
         self._beams.client = self._client
 
-    def find(self, path: str) -> FileMetadata | None:
+    def find(self, path: str) -> Found | None:
         bucket, key = parse_s3_path(path)
         with io_errors("Find operation", path, *_ERRORS):
             try:
@@ -47,21 +48,33 @@ class S3Store:
                 if _status(error) == _GONE:
                     return None
                 raise
-        return FileMetadata(path, found["ContentLength"], found["LastModified"].timestamp())
+        return Found(path, found["ContentLength"], found["LastModified"].timestamp(), _etag(found))
 
-    def listing(self, prefix: str) -> Iterator[FileMetadata]:
+    def listing(self, prefix: str) -> Iterator[Found]:
         bucket, start = parse_s3_path(prefix, object_optional=True)
         with io_errors("List operation", prefix, *_ERRORS):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start):
                 for found in page.get("Contents", ()):
                     path = f"s3://{bucket}/{found['Key']}"
-                    yield FileMetadata(path, found["Size"], found["LastModified"].timestamp())
+                    yield Found(path, found["Size"], found["LastModified"].timestamp(), _etag(found))
 
     def open(self, path: str) -> BinaryIO:
         # Beam asks this too, but for minutes again and again, also where there are no credentials.
         if self.find(path) is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return self._io().open(path, "rb")
+
+    def read_first(self, path: str, most: int) -> tuple[bytes, str | None]:
+        bucket, key = parse_s3_path(path)
+        with io_errors("Read operation", path, *_ERRORS):
+            try:
+                found = self._client.get_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if _status(error) == _GONE:
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
+                raise
+            with closing(found["Body"]) as body:
+                return body.read(most), _etag(found)
 
     def open_new(self, path: str) -> BinaryIO:
         return self._io().open(path, "wb")
@@ -138,6 +151,10 @@ def _client(options: PipelineOptions, connections: int) -> Any:
         aws_session_token=given.s3_session_token,
         config=Config(max_pool_connections=connections),
     )
+
+
+def _etag(found: Mapping[str, Any]) -> str | None:
+    return found["ETag"].strip('"') if "ETag" in found else None
 
 
 def _status(error: ClientError) -> int | None:

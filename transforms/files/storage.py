@@ -11,7 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,10 +20,7 @@ from ...schemas import PARQUET_WRITE_OPTIONS
 from . import many
 from .gcs_access import go_anonymous_with_an_emulator
 from .schemes import scheme_of
-from .store import store_of
-
-if TYPE_CHECKING:
-    from apache_beam.io.filesystem import FileMetadata
+from .store import Found, store_of
 
 _OBJECT_STORES = ("gs", "s3", "azfs")
 _WILDCARD = re.compile(r"[\[*?]")
@@ -34,6 +31,11 @@ go_anonymous_with_an_emulator()
 def open_bytes(path: str) -> BinaryIO:
     """Opens a file for reading, as it is: nothing is decompressed by its name."""
     return store_of(path).open(path)
+
+
+def read_first(path: str, most: int) -> tuple[bytes, str | None]:
+    """The first bytes of a file, `most` of them, and its etag (`Found`)."""
+    return store_of(path).read_first(path, most)
 
 
 def join(base: str, *parts: str) -> str:
@@ -95,7 +97,7 @@ def create(path: str) -> BinaryIO:
     return store_of(path).open_new(path)
 
 
-def list_below(folder: str) -> list[FileMetadata]:
+def list_below(folder: str) -> list[Found]:
     """The files below a folder, by path; none where it does not exist."""
     return sorted(many.list_folder(folder), key=lambda metadata: str(metadata.path))
 

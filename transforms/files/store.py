@@ -11,13 +11,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
 from .schemes import scheme_of
 
 if TYPE_CHECKING:
-    from apache_beam.io.filesystem import FileMetadata
     from apache_beam.options.pipeline_options import PipelineOptions
+
+
+class Found(NamedTuple):
+    """A file, as Beam's `FileMetadata` tells of it; and by `etag`, which is another whenever it was written again.
+
+    That is the generation on GCS, the ETag on S3 and Azure, and time (ns) and size of a local file; None elsewhere.
+    """
+
+    path: str
+    size_in_bytes: int
+    last_updated_in_seconds: float
+    etag: str | None = None
 
 
 class Store(Protocol):
@@ -35,10 +46,10 @@ class Store(Protocol):
     weakness: str | None
     """Why two creators of one name may both succeed; None where they cannot."""
 
-    def find(self, path: str) -> FileMetadata | None:
+    def find(self, path: str) -> Found | None:
         """The file, or None."""
 
-    def listing(self, prefix: str) -> Iterator[FileMetadata]:
+    def listing(self, prefix: str) -> Iterator[Found]:
         """The files whose path begins with `prefix`, which may have to end at a folder; one page is held at a time."""
 
     def open(self, path: str) -> BinaryIO:
@@ -46,6 +57,9 @@ class Store(Protocol):
 
     def open_new(self, path: str) -> BinaryIO:
         """Opens a file for writing, over whatever is there; its folder need not exist."""
+
+    def read_first(self, path: str, most: int) -> tuple[bytes, str | None]:
+        """The first bytes, `most` of them, and the file's etag. `FileNotFoundError`: there is none."""
 
     def read(self, path: str) -> bytes | None:
         """The content; None where there is no file, or one that is not finished."""
