@@ -24,7 +24,7 @@ from ..transforms.endpoint.request import AnalyzeRequest
 from ..transforms.endpoint.resource import Resource
 from ..transforms.endpoint.settings import CallSettings
 from ..transforms.ledger.history import SHARD_DIGITS
-from ..transforms.ledger.plan import RedrivePolicy
+from ..transforms.ledger.redrive import RedrivePolicy
 from ..transforms.lists.files import list_format
 from ..transforms.lists.references import STANDARD_INPUT
 from ..transforms.plan_work import PlanWork

@@ -13,7 +13,7 @@ from ..transforms.endpoint.client import Timeouts
 from ..transforms.endpoint.limits import LEAST_SAMPLE
 from ..transforms.endpoint.request import DEFAULT_FEATURES_VERSION, DEFAULT_MODEL_VERSION, FEATURES
 from ..transforms.endpoint.settings import CallSettings
-from ..transforms.ledger.plan import REDRIVES, RETRYABLE
+from ..transforms.ledger.redrive import REDRIVES, RETRYABLE
 
 AUTH = ("key", "entra", "token")
 THIS_MACHINE, OTHER_COMMANDS = "On this machine", "Of the other commands"
@@ -140,7 +140,8 @@ def _add_work(group: Any) -> None:
         default=RETRYABLE,
         metavar="|".join(REDRIVES),
         help="which dead letters of earlier runs are called again; also some of their classes, comma-separated. "
-        "`everything` asks anew, also what is answered",
+        "`changed` (alone, or with others: changed,failed) looks at answered images too, and asks anew where they are "
+        "not the same any more; `everything` asks anew, also what is answered",
     )
     group.add_argument("--max_redrives", type=int, default=3, help="how often one image is called again over all runs")
     group.add_argument("--max_calls", type=int, help="call at most this many images in this run; the rest is deferred")

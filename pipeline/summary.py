@@ -25,6 +25,7 @@ _WHY_SKIPPED = {
     "answered": "answered before",
     "known_bad": "known to be bad",
     "redrives_spent": "called often enough",
+    "unseen": "answered but cannot be looked at",
 }
 _A_CENT = Decimal("0.01")
 _LIMITED_BY = {

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .endpoint.uri import ImageRef
     from .flatten_sections import FlattenSections
     from .ledger.layout import new_run_id
-    from .ledger.plan import RedrivePolicy
     from .ledger.records import TakenOver
+    from .ledger.redrive import RedrivePolicy
     from .ledger.start import Owned, Started, start_run
     from .plan_work import PlanWork
     from .read_image_uris import ReadImageUris
@@ -43,7 +43,7 @@ _MODULES = {
     "PlanWork": "plan_work",
     "ReadImageUris": "read_image_uris",
     "RecordsToTables": "records_to_tables",
-    "RedrivePolicy": "ledger.plan",
+    "RedrivePolicy": "ledger.redrive",
     "Resource": "endpoint.resource",
     "SecretManagerKey": "endpoint.credentials",
     "Started": "ledger.start",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -25,16 +24,18 @@ from .ledger.history import (
     shard_of,
 )
 from .ledger.journal import dead_letters, read_segment
-from .ledger.plan import RedrivePolicy, plan_shard
+from .ledger.plan import plan_shard
+from .ledger.redrive import RedrivePolicy
 from .live_counts import live_counts
+from .look_again import COUNTS, TO_DO, LookAgain
 from .member_fn import MemberFn
 from .packing import pack, unpack
 from .prices import Prices
 from .windowing import at_end_of_bundle
 from .within_budget import WithinBudget, budget_of
 
-TO_DO, RECOVERED, FAILED, DEFERRED = "to_do", "recovered", "failed", "deferred"
-COUNTS = "counts"
+RECOVERED, FAILED, DEFERRED = "recovered", "failed", "deferred"
+TO_LOOK_AT = "to_look_at"
 _BLOCK_IMAGES = 20_000
 
 
@@ -84,22 +85,30 @@ class PlanWork(beam.PTransform):
         self._shard_digits = check_shard_digits(shard_digits)
 
     def expand(self, images: beam.PCollection) -> dict[str, beam.PCollection]:
+        features = self._request.features or (self._request.model_name,)
         blocks = images | "BlockByShard" >> beam.ParDo(BlockByShard(self._shard_digits))
         sources = {"images": blocks}
         if self._output is not None:
-            anew = self._policy.is_anew
-            history = ReadHistory(self._output, self._run_id, self._request, anew, self._shard_digits, self._policy.fit)
+            answered, fit = self._policy.history_of_answers, self._policy.fit
+            history = ReadHistory(self._output, self._run_id, self._request, answered, self._shard_digits, fit)
             packed = beam.MapTuple(lambda shard, block: (shard, pack(block)))
             sources["history"] = images.pipeline | history | "PackHistory" >> packed
         planned = (
             sources
             | "JoinByShard" >> beam.CoGroupByKey()
             | "PlanShard"
-            >> beam.ParDo(_PlanShard(self._output, self._run_id, self._request, self._policy)).with_outputs(
-                RECOVERED, FAILED, COUNTS, main=TO_DO
+            >> beam.ParDo(_PlanShard(self._output, self._run_id, features, self._policy)).with_outputs(
+                RECOVERED, FAILED, TO_LOOK_AT, COUNTS, main=TO_DO
             )
         )
-        to_do, deferred = planned[TO_DO] | "WithinBudget" >> WithinBudget(self._budget, self._request, self._run_id)
+        wanted, counts = [planned[TO_DO]], [planned[COUNTS]]
+        if self._policy.looks:
+            looked_at = planned[TO_LOOK_AT] | LookAgain(self._output, self._run_id, features, self._policy)
+            wanted.append(looked_at[TO_DO])
+            counts.append(looked_at[COUNTS])
+        to_do, deferred = (
+            wanted | beam.Flatten() | "WithinBudget" >> WithinBudget(self._budget, self._request, self._run_id)
+        )
         by_segment = {name: planned[name] | f"BySegment {name}" >> beam.GroupByKey() for name in (RECOVERED, FAILED)}
         recovered, failed = (
             segments | f"Read {name}" >> beam.FlatMapTuple(read_journalled) for name, segments in by_segment.items()
@@ -113,7 +122,7 @@ class PlanWork(beam.PTransform):
             RECOVERED: recovered,
             FAILED: failed | "DeadLetters" >> beam.FlatMap(dead_letters_of, self._run_id),
             DEFERRED: deferred,
-            COUNTS: (planned[COUNTS], *spent) | "Counts" >> beam.Flatten(),
+            COUNTS: (*counts, *spent) | "Counts" >> beam.Flatten(),
         }
 
     def display_data(self) -> dict[str, Any]:
@@ -154,9 +163,9 @@ class BlockByShard(beam.DoFn):
 
 
 class _PlanShard(MemberFn):
-    def __init__(self, output: str | None, run_id: str, request: AnalyzeRequest, policy: RedrivePolicy) -> None:
+    def __init__(self, output: str | None, run_id: str, features: Sequence[str], policy: RedrivePolicy) -> None:
         super().__init__(output, run_id)
-        self._features, self._policy = request.features or (request.model_name,), policy
+        self._features, self._policy = features, policy
 
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Any]:
         _, grouped = element
@@ -165,19 +174,12 @@ class _PlanShard(MemberFn):
         plan = plan_shard(blocks, history, self._features, self._policy)
         live_counts().add({"to_do": len(plan.to_do)})
         yield from plan.to_do
+        for case in plan.to_look_at:
+            yield TaggedOutput(TO_LOOK_AT, case)
         for name, taken_in in ((RECOVERED, plan.recovered), (FAILED, plan.recovered_dead)):
             for path_rows in taken_in.items():
                 yield TaggedOutput(name, path_rows)
-        counts = {
-            "input": sum(map(len, blocks)),
-            "duplicates": len(plan.duplicates),
-            "recovered": plan.recovered_inputs,
-            "recovered_extra": plan.recovered_extra,
-            "by_former_id": len(plan.by_former_id),
-            **{f"to_do.{why}": number for why, number in Counter(to_do.why for to_do in plan.to_do).items()},
-            **{f"skipped.{reason}": number for reason, number in plan.skipped.items()},
-        }
-        yield TaggedOutput(COUNTS, {name: number for name, number in counts.items() if number})
+        yield TaggedOutput(COUNTS, {"input": sum(map(len, blocks)), **plan.counts})
 
     def finish_bundle(self) -> None:
         live_counts().flush()  # how many there are to do is known before the first is done

@@ -10,7 +10,8 @@ from .endpoint.errors import ConfigurationError
 from .ledger.history import SHARD_DIGITS, Block, HistoryFile, check_shard_digits, read_journalled, scan
 from .ledger.layout import Layout
 from .ledger.log import committed_files, committed_runs
-from .ledger.plan import RedrivePolicy, plan_shard
+from .ledger.plan import plan_shard
+from .ledger.redrive import RedrivePolicy
 
 
 class ReadAnswers(beam.PTransform):

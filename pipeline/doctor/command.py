@@ -17,7 +17,7 @@ from ...transforms.endpoint.payload import check_fit
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.resource import Resource
 from ...transforms.endpoint.settings import CallSettings
-from ...transforms.ledger.plan import RedrivePolicy
+from ...transforms.ledger.redrive import RedrivePolicy
 from ...transforms.prices import read_prices
 from .. import runners
 from ..flags import parse

@@ -14,7 +14,12 @@ const OUTCOMES = {
   skipped: "skipped",
   duplicates: "duplicates",
 };
-const REASONS = { answered: "answered before", known_bad: "known to be bad", redrives_spent: "called often enough" };
+const REASONS = {
+  answered: "answered before",
+  known_bad: "known to be bad",
+  redrives_spent: "called often enough",
+  unseen: "answered but cannot be looked at",
+};
 const reasonsOf = (reasons) =>
   Object.entries(reasons)
     .map(([name, number]) => `${count(number)} ${REASONS[name] || spelled(name)}`)

@@ -64,13 +64,15 @@ def accounts(finished: Any) -> dict[str, int]:
 
 
 def test_dead_letters_and_duplicates_are_known(command, emulator):
-    assert plan(command, "features", FEATURES) == {
+    planned = {
         "input": 17,
         "why": {"redriven": 2},
         "skipped": {"answered": 7, "known_bad": 4},
         "duplicates": 4,
         "recovered": 0,
     }
+    assert plan(command, "features", FEATURES) == planned
+    assert plan(command, "features", FEATURES, "--redrive", "changed") == planned, "nothing tells what was answered"
     finished = command("features", FEATURES)
     assert finished.code == 0
     assert called(emulator) == {"poison": 1}

@@ -27,8 +27,9 @@ from image_analysis_beam.transforms.ledger.history import history_files, read_jo
 from image_analysis_beam.transforms.ledger.layout import Layout
 from image_analysis_beam.transforms.ledger.liveness import launcher
 from image_analysis_beam.transforms.ledger.members import Member
-from image_analysis_beam.transforms.ledger.plan import RedrivePolicy, plan_shard
+from image_analysis_beam.transforms.ledger.plan import plan_shard
 from image_analysis_beam.transforms.ledger.records import TakenOver, commit, fence
+from image_analysis_beam.transforms.ledger.redrive import RedrivePolicy
 from image_analysis_beam.transforms.ledger.start import Owned, start_run
 from image_analysis_beam.transforms.ledger.tidy import tidy
 from image_analysis_beam.transforms.write_tables import WrittenFile, publish

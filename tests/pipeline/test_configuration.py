@@ -29,7 +29,7 @@ from image_analysis_beam.pipeline.workers import processes_per_vm, processes_tha
         (["--request_timeout", "0"], "tags", ["total time-out 0"]),
         (["--batch_size", "0"], "tags", ["batch_size 0"]),
         (["--max_calls", "-1"], "tags", ["max_calls -1"]),
-        (["--redrive", "some"], "tags", ["redrive 'some'", "none, retryable, failed, everything"]),
+        (["--redrive", "some"], "tags", ["redrive 'some'", "none, retryable, failed, changed, everything"]),
         (["--runner", "DaskRunner"], "tags", ["DaskRunner", "loses rows"]),
         (["--endpoint", "vision.example"], "tags", ["'vision.example'", "no scheme", "begin it with https://"]),
         (["--endpoint", "http://vision.example"], "tags", ["plain http", "--allow_insecure_endpoint"]),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from image_analysis_beam.transforms.endpoint.uri import ImageRef, former_image_id
 from image_analysis_beam.transforms.ledger.history import Block, KnownDead
-from image_analysis_beam.transforms.ledger.plan import RedrivePolicy, plan_shard
+from image_analysis_beam.transforms.ledger.plan import plan_shard
+from image_analysis_beam.transforms.ledger.redrive import RedrivePolicy
 
 MINE, OTHER = "v1-mine", "v1-other"
 PLAIN, A, B = (ImageRef.of(f"https://h/x{query}") for query in ("", "?token=A", "?token=B"))

@@ -16,12 +16,8 @@ from image_analysis_beam.transforms.endpoint.faults import UNSETTLED
 from image_analysis_beam.transforms.endpoint.uri import ImageRef
 from image_analysis_beam.transforms.ledger.budget import Budget, affordable, budget_bucket, cut_of
 from image_analysis_beam.transforms.ledger.history import Block, HistoryFile, KnownDead, scan
-from image_analysis_beam.transforms.ledger.plan import (
-    EVERYTHING,
-    REDRIVES,
-    RedrivePolicy,
-    plan_shard,
-)
+from image_analysis_beam.transforms.ledger.plan import plan_after_look, plan_shard
+from image_analysis_beam.transforms.ledger.redrive import EVERYTHING, REDRIVES, RedrivePolicy
 
 FEATURES = ("caption", "tags")
 MINE, CAPTION, TAGS, OTHER = "v1-mine", "v1-caption", "v1-tags", "v1-other"
@@ -157,6 +153,11 @@ DEAD_LETTER = KnownDead(False, 1, 5, 9, "rejected_image")
         ("everything", DEAD_LETTER._replace(redrive_count=3), None),
         ("invalid_image, rejected_image", DEAD_LETTER, None),
         ("invalid_image", DEAD_LETTER, "known_bad"),
+        ("changed", DEAD_LETTER, "known_bad"),
+        ("changed", DEAD_LETTER._replace(retryable=True), None),
+        ("changed,none", DEAD_LETTER._replace(retryable=True), "known_bad"),
+        ("changed,failed", DEAD_LETTER, None),
+        ("rejected_image,changed", DEAD_LETTER, None),
     ],
 )
 def test_what_is_called_again(redrive, dead, skipped):
@@ -167,8 +168,10 @@ def test_what_is_called_again(redrive, dead, skipped):
 
 
 def test_a_class_that_no_dead_letter_has_is_refused():
-    for redrive in ("all", "retryable,failed", "rejected_request", ""):
-        with pytest.raises(ConfigurationError, match="it is one of none, retryable, failed, everything, or classes"):
+    for redrive in ("all", "retryable,failed", "rejected_request", "changed,everything", "changed,all", ""):
+        with pytest.raises(
+            ConfigurationError, match="is one of none, retryable, failed, changed, everything, or classes"
+        ):
             RedrivePolicy(redrive)
 
 
@@ -179,6 +182,53 @@ def test_everything_is_asked_anew_but_for_what_a_run_that_died_had_asked_anew():
     assert (len(held.to_do), held.recovered) == (1, {})
     newer = plan_one(("answered_at", MINE, 5), ("journalled", MINE, 6, "segment", 0), policy=everything)
     assert (len(newer.to_do), newer.recovered, newer.recovered_inputs) == (0, {"segment": [0]}, 1)
+
+
+FIRST, SECOND, UNKNOWN = ("etag 1", 10, "hash 1"), ("etag 2", 10, "hash 2"), (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("answers", "to_look_at", "changed", "asks"),
+    [
+        ([(MINE, 1, *FIRST)], {FIRST: 3}, 0, None),
+        ([(MINE, 1, *FIRST)], {FIRST: 3}, 3, ""),
+        ([(MINE, 1, *FIRST)], {FIRST: 3}, None, None),
+        ([(CAPTION, 1, *FIRST)], {FIRST: 1}, 0, "tags"),
+        ([(CAPTION, 1, *FIRST), (TAGS, 2, *SECOND)], {FIRST: 1, SECOND: 2}, 1, "caption"),
+        ([(MINE, 2, *SECOND), (MINE, 1, *FIRST)], {SECOND: 3}, 0, None),
+        ([(TAGS, 2, *UNKNOWN), (MINE, 1, *FIRST)], {FIRST: 1}, 1, "caption"),
+        ([(MINE, 1, *UNKNOWN)], {}, None, None),
+        ([(OTHER, 1, *FIRST)], {}, None, ""),
+    ],
+)
+def test_what_was_answered_of_another_content_is_asked_again(answers, to_look_at, changed, asks):
+    policy = RedrivePolicy("changed")
+    plan = plan_one(*(("answered_of", *row) for row in answers), policy=policy)
+    assert [case.contents for case in plan.to_look_at] == ([to_look_at] if to_look_at else [])
+    if to_look_at:
+        plan = plan_after_look([(plan.to_look_at[0], changed)], FEATURES, policy)
+    assert [to_do.image.asks for to_do in plan.to_do] == ([] if asks is None else [asks])
+    assert [to_do.why == "changed" for to_do in plan.to_do] == ([] if asks is None else [bool(changed)])
+    reason = "unseen" if to_look_at and changed is None else "answered"
+    assert plan.skipped == ({reason: 1} if asks is None else {})
+
+
+def test_what_changed_and_failed_then_is_known():
+    rows = [("answered_of", MINE, 1, *FIRST), ("dead", MINE, DEAD_LETTER), ("deferred", MINE, "outage")]
+    for redrive, why in (("changed", None), ("changed,rejected_image", "changed")):
+        policy = RedrivePolicy(redrive)
+        (case,) = plan_one(*rows, policy=policy).to_look_at
+        plan = plan_after_look([(case, 3)], FEATURES, policy)
+        assert plan.skipped == ({} if why else {"known_bad": 1})
+        assert [(to_do.why, to_do.priority, to_do.image.redrive_count) for to_do in plan.to_do] == (
+            [(why, 0, 2)] if why else []
+        )
+
+
+def test_what_a_run_that_died_had_called_again_is_taken_over_and_not_looked_at():
+    rows = [("answered_of", MINE, 5, *FIRST), ("journalled", MINE, 6, "segment", 0)]
+    plan = plan_one(*rows, policy=RedrivePolicy("changed"))
+    assert (plan.to_look_at, plan.recovered, plan.recovered_inputs) == ([], {"segment": [0]}, 1)
 
 
 PRICES = {"": Decimal("0.0025"), "tags": Decimal("0.001"), "caption": Decimal("0.0015")}

@@ -19,7 +19,8 @@ from image_analysis_beam.transforms.endpoint.uri import ImageRef, former_image_i
 from image_analysis_beam.transforms.files.storage import write_json, write_table
 from image_analysis_beam.transforms.ledger.history import MOST_SHARD_DIGITS, Block, KnownDead, shard_of
 from image_analysis_beam.transforms.ledger.layout import Layout
-from image_analysis_beam.transforms.ledger.plan import RedrivePolicy, plan_shard
+from image_analysis_beam.transforms.ledger.plan import plan_shard
+from image_analysis_beam.transforms.ledger.redrive import RedrivePolicy
 from image_analysis_beam.transforms.read_answers import ReadAnswers
 
 TAGS = AnalyzeRequest(features="tags")

@@ -25,6 +25,7 @@ from .journal import ANSWERS, kind_of
 from .layout import Layout
 from .log import committed_files, earlier_requests, history_of
 
+ANSWERED, ANSWERED_AT, ANSWERED_OF = "answered", "answered_at", "answered_of"
 SHARD_DIGITS = 2  # 256 shards: an image id's first hex digits
 MOST_SHARD_DIGITS = 4
 _BATCH_ROWS = 65_536
@@ -58,7 +59,8 @@ def held_before_parting(rows: int, digits: int) -> int:
 class HistoryFile(NamedTuple):
     """A file to scan: `kind` is `answered`, `dead`, `deferred`, or of a journal `journalled` or `journalled_dead`.
 
-    Rows of the kind `answered_at` say when, too.
+    Rows of the kind `answered_at` say when, too; those of the kind `answered_of` also of which content: its etag, size
+    and SHA-256.
     `answers`: what is answered by a row, by its fingerprint (`answered_by`); of deferred images, no other rows count.
     `fit`: an answer to an image that was fitted to fewer pixels answers nothing.
     """
@@ -105,7 +107,7 @@ class ReadHistory(beam.PTransform):
       output: the output folder of the earlier runs.
       run_id: the run that reads; the log says what it reads.
       request: what is asked; the blocks say what of it is answered.
-      anew: what is answered is asked again, so it matters when it was.
+      answered: the kind of the rows of answers; it matters when they came if what is answered is asked again.
       shard_digits: how many digits of an image's id are its shard.
       fit: what images are fitted to; an answer to one that was fitted to fewer pixels is none.
     """
@@ -115,12 +117,12 @@ class ReadHistory(beam.PTransform):
         output: str,
         run_id: str,
         request: AnalyzeRequest,
-        anew: bool = False,
+        answered: str = ANSWERED,
         shard_digits: int = SHARD_DIGITS,
         fit: int | None = None,
     ) -> None:
         super().__init__()
-        self._asked = Layout(output), run_id, request, anew, fit
+        self._asked = Layout(output), run_id, request, answered, fit
         self._shard_digits = shard_digits
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
@@ -134,10 +136,10 @@ class ReadHistory(beam.PTransform):
 
 
 def history_files(
-    layout: Layout, run_id: str, request: AnalyzeRequest, anew: bool = False, fit: int | None = None
+    layout: Layout, run_id: str, request: AnalyzeRequest, answered: str = ANSWERED, fit: int | None = None
 ) -> Iterator[HistoryFile]:
     """The files that tell of earlier runs: the tables of committed ones, the journals that the run takes in."""
-    return files_of(layout, run_id, request, _KINDS | ({"images": "answered_at"} if anew else {}), fit)
+    return files_of(layout, run_id, request, _KINDS | {"images": answered}, fit)
 
 
 def files_of(
@@ -186,10 +188,12 @@ def read_journalled(path: str, rows: Iterable[list[int]]) -> Iterator[pa.Table]:
 
 
 # Not `responses`: an answer that no table can hold is there too, and is a dead letter.
-_KINDS = {"images": "answered", "dead_letters": "dead", "deferred": "deferred"}
+_CONTENT = ("content_etag", "content_bytes", "content_sha256")
+_KINDS = {"images": ANSWERED, "dead_letters": "dead", "deferred": "deferred"}
 _COLUMNS: dict[str, tuple[TableSpec, list[str]]] = {
-    "answered": (TABLES["images"], ["fit"]),
-    "answered_at": (TABLES["images"], ["analyzed_at", "fit"]),
+    ANSWERED: (TABLES["images"], ["fit"]),
+    ANSWERED_AT: (TABLES["images"], ["analyzed_at", "fit"]),
+    ANSWERED_OF: (TABLES["images"], ["analyzed_at", "fit", *_CONTENT]),
     "deferred": (TABLES["deferred"], ["reason"]),
     "journalled": (TABLES["responses"], ["analyzed_at", "fit"]),
     "journalled_dead": (TABLES["dead_letters"], ["redrive_count", "class"]),
@@ -207,8 +211,10 @@ def _rows(file: HistoryFile, table: pa.Table, first: int) -> list[tuple[Any, ...
         columns.append(table["reason"].to_pylist())
     elif file.kind == "dead":
         columns.append(_known_dead(table))
-    elif file.kind != "answered":
+    elif file.kind != ANSWERED:
         columns.append(table[_COLUMNS[file.kind][1][0]].cast(pa.int64()).to_pylist())
+    if file.kind == ANSWERED_OF:
+        columns += [table[name].to_pylist() for name in _CONTENT]
     if file.kind.startswith("journalled"):
         columns += [[file.path] * table.num_rows, list(range(first, first + table.num_rows))]
     if file.kind == "journalled_dead":
@@ -218,7 +224,7 @@ def _rows(file: HistoryFile, table: pa.Table, first: int) -> list[tuple[Any, ...
 
 def _by_fit(file: HistoryFile, rows: list[tuple[Any, ...]], table: pa.Table) -> tuple[list[Any], list[Any]]:
     """The rows that count, and answers to images that were fitted to too few pixels."""
-    if file.fit is None or file.kind not in ("answered", "answered_at", "journalled"):
+    if file.fit is None or file.kind not in (ANSWERED, ANSWERED_AT, ANSWERED_OF, "journalled"):
         return rows, []
     large: list[Any] = []
     small: list[Any] = []

@@ -6,79 +6,28 @@ image is not tried again unless asked; the rest is called, within the budget.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from ..endpoint.errors import MANY, ConfigurationError, check_type, check_whole
-from ..endpoint.faults import FAULTS, OUTAGE_FAULTS, UNSETTLED
+from ..endpoint.faults import OUTAGE_FAULTS, UNSETTLED
 from ..endpoint.signatures import signature_ends_at
 from ..endpoint.uri import ImageRef
+from .content import Content
 from .former_ids import present_ids, under_present_ids
-from .history import Block, KnownDead
+from .history import ANSWERED, ANSWERED_AT, ANSWERED_OF, Block, KnownDead
+from .redrive import RedrivePolicy
 
-NONE, RETRYABLE, FAILED, EVERYTHING = REDRIVES = ("none", "retryable", "failed", "everything")
 _IMAGE_FAULTS = frozenset({"invalid_image", "unreadable_image", "rejected_image"})  # whatever is asked
 _ALL = -1  # every bit
-
-
-@dataclass(frozen=True)
-class RedrivePolicy:
-    """What earlier runs have asked that is asked again.
-
-    Args:
-      redrive: `none`; `retryable`, dead letters of a class that may pass; `failed`, all dead letters; `everything`,
-        also what is answered; or some classes of dead letters, comma-separated.
-      max_redrives: how often a dead letter's image is called again over all runs; where no call was made, none counts.
-      fit: what images are fitted to. An answer to an image that was fitted to fewer pixels is none; an image that could
-        not be sent is called again if it was not fitted then, or to more pixels.
-    """
-
-    redrive: str = RETRYABLE
-    max_redrives: int = 3
-    fit: int | None = None
-
-    def __post_init__(self) -> None:
-        check_type("redrive", self.redrive, str, f"the default is {RETRYABLE!r}")
-        classes = [name for name, fault in FAULTS.items() if not fault.systemic]
-        for name in self.classes if self.redrive not in REDRIVES else ():
-            if name not in classes:
-                raise ConfigurationError(
-                    f"redrive {name!r}",
-                    f"it is one of {', '.join(REDRIVES)}, or classes of dead letters: {', '.join(classes)}",
-                    "correct it",
-                )
-        check_whole("max_redrives", self.max_redrives, 0, MANY, "the default is 3")
-
-    @property
-    def classes(self) -> list[str]:
-        """The classes that are named."""
-        return [name.strip() for name in self.redrive.split(",")]
-
-    @property
-    def is_anew(self) -> bool:
-        """Whether what is answered is asked again."""
-        return self.redrive == EVERYTHING
-
-    def skip_reason(self, dead: KnownDead) -> str | None:
-        """Why a known bad image is not called again; None if it is."""
-        if self.redrive == EVERYTHING:
-            return None
-        is_wanted = {
-            NONE: False,
-            RETRYABLE: dead.retryable,
-            FAILED: True,
-        }.get(self.redrive, dead.fault_class in self.classes)
-        if not is_wanted and (self.redrive == NONE or not dead.is_weaker_than(self.fit)):
-            return "known_bad"
-        return "redrives_spent" if dead.attempts and dead.redrive_count >= self.max_redrives else None
 
 
 class ToDo(NamedTuple):
     """An image to call; `priority` 0 for those that an earlier run deferred, else 1.
 
-    `why`: `redriven`, `deferred_before`, `more` is asked of an answered one, or `new`.
+    `why`: `changed`, `redriven`, `deferred_before`, `more` is asked of an answered one, or `new`.
     """
 
     priority: int
@@ -86,14 +35,35 @@ class ToDo(NamedTuple):
     image: ImageRef
 
 
+class Case(NamedTuple):
+    """An image with what the history says of it; parts of the request are bits of its features.
+
+    `letters`: its dead letters, each with what it says something of. `missing`: what no answer is held of.
+    `contents`: what the newest answers were given to.
+    """
+
+    image: ImageRef
+    letters: list[tuple[int, KnownDead]]
+    is_deferred: bool
+    is_unsettled: bool
+    missing: int
+    contents: dict[Content, int]
+
+    def dead_letter(self, asked: int) -> KnownDead | None:
+        """The last dead letter that says something of what is asked."""
+        return max((letter for bits, letter in self.letters if bits & asked), key=_strength, default=None)
+
+
 @dataclass
 class ShardPlan:
     """The plan of one shard: every input reference is counted in exactly one of the lists and counts.
 
+    `to_look_at`: answered images that are called if they are not the same any more (`plan_after_look`).
     `by_former_id`: those that need no call because they were answered under the id that an earlier version gave them.
     """
 
     to_do: list[ToDo] = field(default_factory=list)
+    to_look_at: list[Case] = field(default_factory=list)
     duplicates: list[ImageRef] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     recovered: dict[str, list[int]] = field(default_factory=dict)
@@ -104,6 +74,19 @@ class ShardPlan:
 
     def skip(self, reason: str) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What adds up over all shards, without what is zero."""
+        counts = {
+            "duplicates": len(self.duplicates),
+            "recovered": self.recovered_inputs,
+            "recovered_extra": self.recovered_extra,
+            "by_former_id": len(self.by_former_id),
+            **{f"to_do.{why}": number for why, number in Counter(to_do.why for to_do in self.to_do).items()},
+            **{f"skipped.{reason}": number for reason, number in self.skipped.items()},
+        }
+        return {name: number for name, number in counts.items() if number}
 
 
 class Journalled(NamedTuple):
@@ -140,6 +123,7 @@ class _Known:
     journalled_dead: dict[_Key, Journalled] = field(default_factory=dict)
     dead: dict[str, list[tuple[str, KnownDead]]] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, list[tuple[int, int, Content]]] = field(default_factory=dict)
 
     def holds_answer(self, key: _Key, order: int) -> bool:
         """Whether tables have a journalled answer; one that no table can hold is a dead letter of the same time."""
@@ -152,15 +136,26 @@ class _Known:
         called = (letter for letter in self._dead_letters(key) if letter.attempts)
         return key in self.answered or any(letter.redrive_count >= order for letter in called)
 
-    def dead_letter(self, image_id: str, asked: int) -> KnownDead | None:
-        """The last dead letter that says something of what is asked; a fault of an image that was answered is past."""
-        of_image = image_id not in self.held
-        said = [
-            letter
+    def case(self, image: ImageRef, missing: int) -> Case:
+        """All that is known of an image; a fault of one that was answered is past."""
+        image_id = image.image_id
+        of_image = _IMAGE_FAULTS if image_id not in self.held else ()
+        letters = [
+            (_ALL if letter.fault_class in of_image else self.answers.get(fingerprint, 0), letter)
             for fingerprint, letter in self.dead.get(image_id, ())
-            if self.answers.get(fingerprint, 0) & asked or (of_image and letter.fault_class in _IMAGE_FAULTS)
         ]
-        return max(said, key=_strength, default=None)
+        is_deferred, is_unsettled = image_id in self.deferred, image_id in self.unsettled
+        return Case(image, letters, is_deferred, is_unsettled, missing, self._contents(image_id))
+
+    def _contents(self, image_id: str) -> dict[Content, int]:
+        """What the newest answers were given to, where that is known."""
+        contents: dict[Content, int] = defaultdict(int)
+        seen = 0
+        for _, bits, content in sorted(self.kept.get(image_id, ()), key=itemgetter(0), reverse=True):
+            if content.is_known and bits & ~seen:
+                contents[content] |= bits & ~seen
+            seen |= bits
+        return dict(contents)
 
     def _dead_letters(self, key: _Key) -> Iterable[KnownDead]:
         image_id, asked = key
@@ -187,9 +182,14 @@ def plan_shard(
     for image, copies in listed:
         plan.duplicates.extend(copies)
         held = 0 if policy.is_anew else known.held.get(image.image_id, 0)
-        if missing := everything & ~(held | recovered.get(image.image_id, 0)):
-            _call_or_skip(plan, image, known, policy, missing, features)
-        elif recovered.get(image.image_id):
+        taken_over = recovered.get(image.image_id, 0)
+        missing = everything & ~(held | taken_over)
+        case = known.case(image, missing) if missing or policy.looks else None
+        if case and case.contents and not taken_over:
+            plan.to_look_at.append(case)
+        elif case and missing:
+            _call_or_skip(plan, case, missing, policy, features)
+        elif taken_over:
             plan.recovered_inputs += 1
         else:
             plan.skip("answered")
@@ -198,14 +198,30 @@ def plan_shard(
     return plan
 
 
+def plan_after_look(
+    looked_at: Iterable[tuple[Case, int | None]], features: Sequence[str], policy: RedrivePolicy
+) -> ShardPlan:
+    """Decides on answered images, each with what was answered of another content; None: it cannot be looked at."""
+    plan = ShardPlan()
+    for case, changed in looked_at:
+        if asked := case.missing | (changed or 0):
+            _call_or_skip(plan, case, asked, policy, features, is_changed=bool(changed))
+        else:
+            plan.skip("unseen" if changed is None else "answered")
+    return plan
+
+
 def _gather(history: Iterable[Block]) -> _Known:
     known = _Known()
     for kind, rows, answers in history:
         known.answers.update(answers)
-        if kind in ("answered", "answered_at"):
-            known.answered.update(rows)
-            for image_id, asked, *_ in rows:
+        if kind in (ANSWERED, ANSWERED_AT, ANSWERED_OF):
+            known.answered.update(row[:3] for row in rows)
+            for image_id, asked, *more in rows:
                 known.held[image_id] = known.held.get(image_id, 0) | answers.get(asked, 0)
+                if kind == ANSWERED_OF and asked in answers:
+                    at, *content = more
+                    known.kept.setdefault(image_id, []).append((at, answers[asked], Content(*content)))
         elif kind == "deferred":
             known.deferred.update(image_id for image_id, _, _ in rows)
             known.unsettled.update(image_id for image_id, _, reason in rows if reason == UNSETTLED)
@@ -261,14 +277,19 @@ def _holds_until(image: ImageRef) -> float:
 
 
 def _call_or_skip(
-    plan: ShardPlan, image: ImageRef, known: _Known, policy: RedrivePolicy, missing: int, features: Sequence[str]
+    plan: ShardPlan,
+    case: Case,
+    missing: int,
+    policy: RedrivePolicy,
+    features: Sequence[str],
+    is_changed: bool = False,
 ) -> None:
-    dead = known.dead_letter(image.image_id, missing)
+    image, dead = case.image, case.dead_letter(missing)
     reason = policy.skip_reason(dead) if dead else None
     if reason:
         plan.skip(reason)
         return
-    failed_before = image.image_id in known.unsettled
+    failed_before = case.is_unsettled
     if dead:
         failed_before |= dead.fault_class in OUTAGE_FAULTS
         redrive_count = dead.redrive_count + (1 if dead.attempts else 0)
@@ -276,6 +297,6 @@ def _call_or_skip(
     asked = [name for number, name in enumerate(features) if missing >> number & 1]
     is_part = len(asked) < len(features)
     image = image._replace(failed_before=failed_before, asks=",".join(asked) if is_part else "")
-    is_deferred = image.image_id in known.deferred
-    why = "redriven" if dead else "deferred_before" if is_deferred else "more" if is_part else "new"
-    plan.to_do.append(ToDo(0 if is_deferred else 1, why, image))
+    reasons = (("changed", is_changed), ("redriven", dead), ("deferred_before", case.is_deferred), ("more", is_part))
+    why = next((why for why, applies in reasons if applies), "new")
+    plan.to_do.append(ToDo(0 if case.is_deferred else 1, why, image))
