@@ -5,23 +5,30 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
 from ..transforms.endpoint.fitting import MOST_ORIGINAL_BYTES, other_formats
 from ..transforms.endpoint.payload import is_sent_as_url, place_of
-from ..transforms.endpoint.pictures import FORMATS, MAX_SIDE, PayloadFault, begins_like_an_image, check_sides, sides_of
+from ..transforms.endpoint.pictures import (
+    FORMATS,
+    MAX_SIDE,
+    Header,
+    PayloadFault,
+    begins_like_an_image,
+    check_sides,
+    header_of,
+)
 from ..transforms.endpoint.request import AnalyzeRequest
 from ..transforms.endpoint.signatures import has_expired
 from ..transforms.endpoint.uri import ImageRef, check, local_path
 
 EXAMPLES = 5  # of each kind
 MOST_FILES, MOST_SECONDS = 50_000, 10.0  # that are spent on looking at local files
-HEAD = 32 * 1024  # bytes of a file: the header of most images
+HEAD = 32 * 1024  # bytes of a file that hold the header of most images
 FOUND, COUNTS = "found", "counts"
 KINDS = {
     "expired": "their signed URLs have expired; list them again with fresh signatures",
@@ -59,7 +66,7 @@ class Look(beam.DoFn):
     """
 
     def __init__(self, request: AnalyzeRequest, now: float, fit: int | None = None) -> None:
-        self._most, self._fit, self._now = request.max_image_bytes, fit, now
+        self._request, self._fit, self._now = request, fit, now
 
     def setup(self) -> None:
         self._files, self._seconds = 0, 0.0
@@ -67,15 +74,14 @@ class Look(beam.DoFn):
     def process(self, image: ImageRef) -> Iterator[Any]:
         found = _without_its_file(image, self._now)
         if found is None and _is_local(image):
+            weight: dict[str, int] = {}
             is_looked_at = self._files < MOST_FILES and self._seconds < MOST_SECONDS
             if is_looked_at:
                 self._files += 1
                 begun = time.monotonic()
-                found = _in_its_file(local_path(image.uri), self._most, self._fit is not None)
+                found, weight = _in_its_file(local_path(image.uri), self._request, self._fit)
                 self._seconds += time.monotonic() - begun
-            yield TaggedOutput(COUNTS, {"local": 1, "looked_at": int(is_looked_at)})
-            if self._fit and is_looked_at and found is None:
-                yield TaggedOutput(COUNTS, _weight(local_path(image.uri), self._most, self._fit))
+            yield TaggedOutput(COUNTS, {"local": 1, "looked_at": int(is_looked_at), **weight})
         if found is None:
             yield image
             return
@@ -97,47 +103,42 @@ def _is_local(image: ImageRef) -> bool:
     return check(image.uri) == "file"
 
 
-def _in_its_file(path: str, most: int, is_fitted: bool) -> tuple[str, str] | None:
-    """What is wrong with a file, by its size and its beginning; a file that is none is not opened."""
-    most = MOST_ORIGINAL_BYTES if is_fitted else most
+def _in_its_file(path: str, request: AnalyzeRequest, fit: int | None) -> tuple[tuple[str, str] | None, dict[str, int]]:
+    """What is wrong with a file, by its size and header, or what `--fit` makes of it; what is no file is not opened."""
+    most = MOST_ORIGINAL_BYTES if fit else request.max_image_bytes
     try:
         facts = os.stat(path)
         if not stat.S_ISREG(facts.st_mode):
-            return "unreadable", "it is no file"
+            return ("unreadable", "it is no file"), {}
         if facts.st_size == 0:
-            return "empty", ""
+            return ("empty", ""), {}
         if facts.st_size > most:
-            return "too_large", f"{facts.st_size} bytes, {most} are taken"
+            return ("too_large", f"{facts.st_size} bytes, {most} are taken"), {}
         with open(path, "rb") as file:
-            head = file.read(HEAD)
+            header = _header(file, (*FORMATS, *other_formats()) if fit else FORMATS)
+        if header is None:
+            return ("no_image", ""), {}
+        check_sides(header[1:], float("inf") if fit else MAX_SIDE)
     except (FileNotFoundError, NotADirectoryError):
-        return "missing", ""
+        return ("missing", ""), {}
     except (OSError, ValueError) as error:
-        return "unreadable", getattr(error, "strerror", None) or str(error)
-    return _in_its_head(head, facts.st_size <= HEAD, is_fitted)
-
-
-def _weight(path: str, most: int, fit: int) -> dict[str, int]:
-    """The bytes of a file, and about how many would be sent of it: as many as it has for as many pixels."""
-    with suppress(OSError), open(path, "rb") as file:
-        size, sides = os.stat(path).st_size, sides_of(file.read(HEAD))
-        if sides is not None:
-            share = min(1.0, (fit / max(sides)) ** 2)
-            return {
-                "fit.bytes": size,
-                "fit.sent": min(int(size * share), most),
-                "fit.fitted": int(share < 1 or size > most),
-            }
-    return {}
-
-
-def _in_its_head(head: bytes, is_whole: bool, is_fitted: bool) -> tuple[str, str] | None:
-    formats = (*FORMATS, *other_formats()) if is_fitted else FORMATS
-    sides = sides_of(head, formats)
-    if sides is None:
-        return None if begins_like_an_image(head, formats) and not is_whole else ("no_image", "")
-    try:
-        check_sides(sides, float("inf") if is_fitted else MAX_SIDE)
+        return ("unreadable", getattr(error, "strerror", None) or str(error)), {}
     except PayloadFault as error:
-        return "wrong_sides", str(error)
-    return None
+        return ("wrong_sides", str(error)), {}
+    return None, _weight(facts.st_size, header, request, fit) if fit else {}
+
+
+def _header(file: BinaryIO, formats: Iterable[str]) -> Header | None:
+    """Format and sides; those of a HEIC or WEBP are told by the whole file alone."""
+    head = file.read(HEAD)
+    header = header_of(head, formats)
+    if header is None and begins_like_an_image(head, formats):
+        return header_of(head + file.read(), formats)
+    return header
+
+
+def _weight(size: int, header: Header, request: AnalyzeRequest, fit: int) -> dict[str, int]:
+    """The bytes of a file, and about how many would be sent of it: as many as it has for as many pixels."""
+    share, most = min(1.0, (fit / max(header[1:])) ** 2), request.max_image_bytes
+    is_fitted = share < 1 or size > most or header.format not in request.image_formats
+    return {"fit.bytes": size, "fit.sent": min(int(size * share), most), "fit.fitted": int(is_fitted)}

@@ -190,7 +190,7 @@ def _fit(plan: dict[str, Any]) -> str:
     if not told.get("fitted"):
         return ""
     sent, whole = (f"{told[name] / 1e6:,.1f} MB" for name in ("sent", "bytes"))
-    return f"--fit: {told['fitted']} local files would be sent smaller, about {sent} in place of {whole} in all"
+    return f"--fit: {told['fitted']} local files would not be sent as they are: about {sent} in place of {whole} in all"
 
 
 def _time(plan: dict[str, Any]) -> str:

@@ -164,7 +164,8 @@ def test_what_was_sent_untouched_is_never_paid_for_again(emulator, run, mixed):
     assert first.manifest["dead_letters"] == {"invalid_image": 1}
     planned = json.loads(run("--images", mixed, "--fit", 16000, "--json", command="plan").out)
     assert (planned["to_call"], planned["why"], planned["mistakes"]) == (1, {"redriven": 1}, {})
-    assert planned["fit"] == {}
+    size = (mixed / "d.avif").stat().st_size
+    assert planned["fit"] == {"bytes": size, "sent": size, "fitted": 1}
     assert run("--images", mixed, "--fit", 16000).manifest["calls"]["attempts"] == 1
     assert run("--images", mixed, "--fit", 64).manifest["skipped"] == {"answered": 4}
     assert run("--images", mixed).manifest["skipped"] == {"answered": 4}
@@ -211,7 +212,7 @@ def test_a_file_larger_than_the_service_takes(emulator, run, tmp_path):
     size = large.stat().st_size
     assert told == {"bytes": size, "sent": size // 100, "fitted": 1}
     text = run("--images", large, "--fit", 300, *fresh, command="plan").out
-    assert "--fit: 1 local files would be sent smaller, about 0.2 MB in place of 23.4 MB in all" in text
+    assert "--fit: 1 local files would not be sent as they are: about 0.2 MB in place of 23.4 MB in all" in text
 
 
 def test_images_on_the_web_are_fetched_by_the_service_as_they_are(emulator, run, listed, pictures, tmp_path):

@@ -70,13 +70,13 @@ def begins_like_an_image(data: bytes, formats: Iterable[str] = FORMATS) -> bool:
     return any(accept is None or accept(data[:16]) is True for accept in accepts)
 
 
-def sides_of(data: bytes, formats: Iterable[str] = FORMATS) -> tuple[int, int] | None:
-    """Width and height by the first of Pillow's readers of these formats that knows the header."""
+def header_of(data: bytes, formats: Iterable[str] = FORMATS) -> Header | None:
+    """What the first of Pillow's readers of these formats that knows the header says."""
     image = opened(data, formats)
     if image is None:
         return None
     with image:
-        return image.size
+        return Header(format_of(image), *image.size)
 
 
 def opened(data: bytes, formats: Iterable[str]) -> Image.Image | None:
