@@ -61,4 +61,4 @@ class _Look(MemberFn):
 
 
 def _look_at(case: Case) -> tuple[Case, int | None]:
-    return case, changed(local_path(case.image.uri), case.contents)
+    return case, changed(local_path(case.image.uri), case.contents, case.image.etag)

@@ -25,6 +25,13 @@ def test_an_object_is_told_by_its_etag_and_without_one_by_its_size(kept, is_same
     assert kept.is_that_of(OBJECT) is is_same
 
 
+def test_what_was_listed_is_not_looked_at():
+    contents = {Content("old", 100, None): 1, Content("new", 100, None): 2}
+    assert changed("s3://no bucket", contents, "new") == 1
+    assert changed("s3://no bucket", contents) is None
+    assert changed("s3://no bucket", {Content(None, 100, None): 1}, "new") is None
+
+
 def test_where_a_store_gives_no_etag_the_size_tells():
     found = OBJECT._replace(etag=None)
     assert [Content("old", size, None).is_that_of(found) for size in (100, 99)] == [True, False]

@@ -40,6 +40,7 @@ class ImageRef(NamedTuple):
 
     `failed_before`: it was called in an earlier run and failed although others were answered there.
     `asks`: the features that are to be asked of it, comma-separated; empty for all of the request.
+    `etag`: what its store told the object by when it was listed; empty where it was not.
     `listed_in` and `position` say where it is listed: line or row from 1, 0 for a file. `fault` says why what stands
     there is no URI; `uri` is then empty, and `image_uri` shows what stands there.
     """
@@ -54,6 +55,7 @@ class ImageRef(NamedTuple):
     position: int = 0
     fault: str = ""
     asks: str = ""
+    etag: str = ""
 
     @classmethod
     def of(cls, uri: str, listed_in: str = "", position: int = 0) -> ImageRef:

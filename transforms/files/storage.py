@@ -102,12 +102,13 @@ def list_below(folder: str) -> list[Found]:
     return sorted(many.list_folder(folder), key=lambda metadata: str(metadata.path))
 
 
-def iterate_files(pattern: str) -> Iterator[Any]:
-    """The `FileMetadata` of the files that match, one at a time: of a listing, one page is held."""
+def iterate_files(pattern: str) -> Iterator[Found]:
+    """The files that match, one at a time: of a listing, one page is held."""
     from apache_beam.io.filesystems import FileSystems
 
     if scheme_of(pattern) not in _OBJECT_STORES:
-        yield from FileSystems.match([pattern])[0].metadata_list
+        for file in FileSystems.match([pattern])[0].metadata_list:
+            yield Found(file.path, file.size_in_bytes, file.last_updated_in_seconds)
     elif _WILDCARD.search(pattern):
         listed = store_of(pattern).listing(_WILDCARD.split(pattern, maxsplit=1)[0])
         yield from FileSystems.get_filesystem(pattern).match_files(listed, pattern)

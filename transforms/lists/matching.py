@@ -12,6 +12,7 @@ from apache_beam.io.filesystems import FileSystems
 from ..endpoint.errors import ConfigurationError
 from ..endpoint.uri import ImageRef
 from ..files.storage import iterate_files
+from ..files.store import Found
 from .columns import is_named_like_an_image
 from .files import ListFile, list_format
 from .references import reference, shown
@@ -30,9 +31,9 @@ def list_files(pattern: str) -> Iterator[ListFile]:
         )
     if os.path.exists(pattern) and not os.path.isfile(pattern):
         raise ConfigurationError(f"input {pattern!r}", "it is no file", "for a pipe use --input -")
-    for path in _listed(pattern, _paths):
-        list_format(path)
-        yield ListFile.at(path)
+    for file in _listed(pattern, _files):
+        list_format(file.path)
+        yield ListFile.at(file.path)
 
 
 def image_files(pattern: str) -> Iterator[ImageRef]:
@@ -41,8 +42,8 @@ def image_files(pattern: str) -> Iterator[ImageRef]:
     Raises:
       ConfigurationError: they cannot be listed.
     """
-    for path in _listed(pattern, _image_paths):
-        yield reference(pattern, 0, path)
+    for file in _listed(pattern, _image_files):
+        yield reference(pattern, 0, file.path)._replace(etag=file.etag or "")
 
 
 def check_found(pattern: str, files: Iterator[object]) -> None:
@@ -65,11 +66,11 @@ def check_found(pattern: str, files: Iterator[object]) -> None:
     raise ConfigurationError(f"input {pattern!r}", rule, "check the path and the pattern")
 
 
-def _listed(pattern: str, paths: Callable[[str], Iterator[str]]) -> Iterator[str]:
+def _listed(pattern: str, files: Callable[[str], Iterator[Found]]) -> Iterator[Found]:
     if not pattern.isprintable():
         raise ConfigurationError(f"input {pattern!r}", "its name does not print, or is not UTF-8", "rename it")
     try:
-        yield from paths(pattern)
+        yield from files(pattern)
     except Exception as error:
         why = f"{type(error).__name__}: {shown(str(error))}"
         raise ConfigurationError(
@@ -77,30 +78,38 @@ def _listed(pattern: str, paths: Callable[[str], Iterator[str]]) -> Iterator[str
         ) from error
 
 
-def _paths(pattern: str) -> Iterator[str]:
+def _files(pattern: str) -> Iterator[Found]:
     """A file of just that name, or those that match."""
     if os.path.isfile(pattern):
-        yield pattern
+        yield _local(pattern)
         return
     # Beam matches nothing in the working folder unless the pattern names a folder.
-    for metadata in iterate_files(pattern if posixpath.dirname(pattern) else f"./{pattern}"):
-        yield metadata.path
+    yield from iterate_files(pattern if posixpath.dirname(pattern) else f"./{pattern}")
 
 
-def _image_paths(pattern: str) -> Iterator[str]:
+def _image_files(pattern: str) -> Iterator[Found]:
     if os.path.isdir(pattern):
-        yield from filter(is_named_like_an_image, _files_below(pattern))
+        yield from filter(_is_named_like_an_image, _files_below(pattern))
         return
     if FileSystems.get_scheme(pattern) is None or glob.has_magic(pattern):
-        yield from _paths(pattern)
+        yield from _files(pattern)
         return
-    found = [] if pattern.endswith("/") else list(_paths(pattern))
-    yield from found or filter(is_named_like_an_image, _paths(f"{pattern.rstrip('/')}/**"))
+    found = [] if pattern.endswith("/") else list(_files(pattern))
+    yield from found or filter(_is_named_like_an_image, _files(f"{pattern.rstrip('/')}/**"))
 
 
-def _files_below(folder: str) -> Iterator[str]:
+def _files_below(folder: str) -> Iterator[Found]:
     for directory, _, names in os.walk(folder, onerror=_raise):
-        yield from (os.path.join(directory, name) for name in names)
+        yield from (_local(os.path.join(directory, name)) for name in names)
+
+
+def _local(path: str) -> Found:
+    """A file that is not looked at yet."""
+    return Found(path, 0, 0.0)
+
+
+def _is_named_like_an_image(file: Found) -> bool:
+    return is_named_like_an_image(file.path)
 
 
 def _raise(error: OSError) -> None:
