@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import random
 import sys
@@ -17,16 +18,17 @@ from .server import Server
 
 
 def make_images(folder: Path, images: int, distinct: int = 16) -> list[str]:
-    """JPEG files of about 200 KB: a few contents under many names."""
+    """JPEG files of about 200 KB: a few pictures, each file with an end of its own, so that none is a copy."""
     source = random.Random(7)
     originals = []
-    for index in range(min(distinct, images)):
-        original = folder / f"original-{index}.jpg"
-        Image.frombytes("RGB", (554, 554), source.randbytes(554 * 554 * 3)).save(original, quality=80)
-        originals.append(original)
+    for _ in range(min(distinct, images)):
+        original = io.BytesIO()
+        picture = Image.frombytes("RGB", (554, 554), source.randbytes(554 * 554 * 3))
+        picture.save(original, "JPEG", quality=80)
+        originals.append(original.getvalue())
     paths = [folder / f"{index:06d}.jpg" for index in range(images)]
     for index, path in enumerate(paths):
-        os.link(originals[index % len(originals)], path)
+        path.write_bytes(originals[index % len(originals)] + index.to_bytes(4, "big"))
     return [str(path) for path in paths]
 
 

@@ -59,6 +59,7 @@ FIELDS: Manifest = {
         "maybe_billed": {},
         "by_day": [],
     },
+    "copies": 0,
     "fitted": {"images": 0, "bytes_saved": 0},
     "limited_by": {},
     "closed": {},

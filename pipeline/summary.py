@@ -90,7 +90,7 @@ def summary(manifest: dict[str, Any]) -> str:
 
 
 def details(manifest: dict[str, Any]) -> Iterator[str]:
-    """Duration and pace; cost; bytes saved; dead letters by class. Nothing where there is nothing to say."""
+    """Duration and pace; cost; copies; bytes saved; dead letters by class. Nothing where there is nothing to say."""
     if letters := by_number(manifest["dead_letters"]):
         by_class = ", ".join(f"{number} {name}" for name, number in letters)
         yield with_link(f"dead letters: {by_class}", SINGLE_IMAGES)
@@ -99,6 +99,8 @@ def details(manifest: dict[str, Any]) -> Iterator[str]:
         yield f"time: {seconds(duration)}{_pace(manifest)}"
     if line := _cost(manifest):
         yield line
+    if copies := manifest["copies"]:
+        yield f"copies: {counted(copies, 'image')} with the bytes of another took its answer, without a call"
     if images := manifest["fitted"]["images"]:
         saved = manifest["fitted"]["bytes_saved"]
         yield f"fit: {counted(images, 'image')} not sent as they are, {saved / 1e6:,.1f} MB less"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .table import BOOL, INT32, STRING, TIMESTAMP, TableSpec, column
+from .table import BOOL, COPY_OF, INT32, STRING, TIMESTAMP, TableSpec, column
 
 TABLE = TableSpec(
     "dead_letters",
@@ -34,6 +34,7 @@ TABLE = TableSpec(
         column("run_id", STRING, "the run in which it failed"),
         column("endpoint", STRING, "the resource of the last attempt, if there was one", nullable=True, since=2),
         column("fit", INT32, "`--fit` of the run, of an invalid_image; null: none", nullable=True, since=3),
+        COPY_OF,
     ),
     ("image_id", "fingerprint", "run_id"),
     "record",

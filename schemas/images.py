@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .reading import Objects, Rows
-from .table import CALL, INT32, KEY, SENT, STRING, STRINGS, TIMESTAMP, TableSpec, column
+from .table import CALL, COPY_OF, INT32, KEY, SENT, STRING, STRINGS, TIMESTAMP, TableSpec, column
 
 
 def flatten(answers: Objects, sections: Sequence[str]) -> Rows:
@@ -40,6 +40,7 @@ TABLE = TableSpec(
         *CALL,
         column("analyzed_at", TIMESTAMP, "when the answer came, UTC"),
         *SENT,
+        COPY_OF,
     ),
     ("image_id", "fingerprint", "run_id"),
     section="metadata",

@@ -38,6 +38,7 @@ class Analyzed(NamedTuple):
     content_etag: str | None = None
     original_width: int | None = None
     original_height: int | None = None
+    copy_of: str | None = None
 
     @property
     def table(self) -> str:
@@ -68,6 +69,7 @@ class DeadLetter(NamedTuple):
     run_id: str
     endpoint: str | None = None
     fit: int | None = None
+    copy_of: str | None = None
 
     @property
     def table(self) -> str:

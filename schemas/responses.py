@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .table import CALL, INT32, INT64, KEY, SENT, STRING, STRINGS, TIMESTAMP, TableSpec, column
+from .table import CALL, COPY_OF, INT32, INT64, KEY, SENT, STRING, STRINGS, TIMESTAMP, TableSpec, column
 
 TABLE = TableSpec(
     "responses",
@@ -22,6 +22,7 @@ TABLE = TableSpec(
         *SENT,
         column("original_width", INT32, "width of a fitted image, as stored", unit="pixel", nullable=True, since=3),
         column("original_height", INT32, "height of a fitted image, as stored", unit="pixel", nullable=True, since=3),
+        COPY_OF,
     ),
     ("image_id", "fingerprint", "run_id"),
     "record",

@@ -90,6 +90,14 @@ SENT = [
     ),
 ]
 
+COPY_OF = column(
+    "copy_of",
+    STRING,
+    "the image with the same bytes that was called, whose outcome this one took; null: it took its own",
+    nullable=True,
+    since=3,
+)
+
 
 @dataclass(frozen=True)
 class TableSpec:

@@ -164,6 +164,7 @@ def make_manifest(
             "requests_per_second": pace(counts),
         },
         "cost": cost_of(counts, prices or Prices(INDICATIVE)),
+        "copies": counts.get("copies", 0),
         "fitted": {name: counts.get(f"fitted.{name}", 0) for name in ("images", "bytes_saved")},
         "limited_by": _named(counts, "waited."),
         "closed": _named(counts, "closed."),

@@ -35,7 +35,8 @@ def spent_before(segment: Segment) -> dict[str, int]:
         {name: number for name, number in segment.counts.items() if name.startswith((_BILLED, _MAYBE, _UNITS))}
     )
     if segment.kind == ANSWERS and not any(name.startswith(_BILLED) for name in counts):
-        columns = (segment.rows[name].to_pylist() for name in ("analyzed_at", "features"))
+        called = segment.rows.filter(segment.rows["copy_of"].is_null())
+        columns = (called[name].to_pylist() for name in ("analyzed_at", "features"))
         for at, features in zip(*columns, strict=True):  # of a version that did not count them
             counts.update(_billed(at, name) for name in features or (CUSTOM_MODEL,))
     return {f"{RECOVERED}{name}": number for name, number in counts.items()}

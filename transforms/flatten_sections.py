@@ -33,7 +33,8 @@ class FlattenSections(beam.PTransform):
     `tables`: `(table name, pa.Table)`, of every section table and of `responses` itself, which keeps every answer.
     `dead_letters`: `DeadLetter`, class `malformed_response`, one per answer that is not the contract.
     `counts`: dicts to add up: `unknown.<JSON path>` of fields that the tables do not know; `fitted.images` that were
-      not sent as they are, and the bytes that they have more than what was sent (`fitted.bytes_saved`).
+      not sent as they are, and the bytes that they have more than what was sent (`fitted.bytes_saved`); `copies` that
+      took the answer of another image with the same bytes.
 
     Args:
       run_id: stamped on the rows; answers taken over from a run that died become this run's.
@@ -87,7 +88,7 @@ class FlattenBatches(beam.DoFn):
         for rejection in flattened.rejected:
             yield TaggedOutput(DEAD_LETTERS, _dead_letter(responses, rejection))
         counts = {f"unknown.{path}": number for path, number in flattened.unknown_fields.items()}
-        if counts := counts | _fitted(flattened.tables["images"]):
+        if counts := counts | _fitted(flattened.tables["images"]) | _copies(flattened.tables["images"]):
             yield TaggedOutput(COUNTS, counts)
 
 
@@ -97,6 +98,11 @@ def _fitted(images: pa.Table) -> dict[str, int]:
         return {}
     whole, sent = (pc.sum(fitted[name]).as_py() or 0 for name in ("content_bytes", "sent_bytes"))
     return {"fitted.images": fitted.num_rows, "fitted.bytes_saved": whole - sent}
+
+
+def _copies(images: pa.Table) -> dict[str, int]:
+    copies = images.num_rows - images["copy_of"].null_count
+    return {"copies": copies} if copies else {}
 
 
 def _stamp(responses: pa.Table, run_id: str) -> pa.Table:

@@ -247,8 +247,10 @@ class JournalledCalls(Calls):
 
 
 def _keep(call: Call, batch: str, writer: JournalWriter) -> None:
-    """Journals the outcome of a call that was made: it would be lost with the bundle."""
-    if call.is_kept or call.outcome is None or isinstance(call.outcome, Deferred) or not call.attempts:
+    """Journals the outcome of a call that was made, by itself or by a copy: it would be lost with the bundle."""
+    if call.is_kept or call.outcome is None or isinstance(call.outcome, Deferred):
+        return
+    if not call.attempts and call.outcome.copy_of is None:
         return
     writer.add(batch, call.outcome, counts_of(call.attempts))
     call.is_kept = True

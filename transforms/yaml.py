@@ -62,6 +62,7 @@ class Answer(NamedTuple):
     content_etag: str | None
     original_width: int | None
     original_height: int | None
+    copy_of: str | None
 
 
 class Failure(NamedTuple):

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS `images` (
   `content_bytes` INT64 OPTIONS (description = "size of the image itself, where it was read"),
   `content_sha256` STRING OPTIONS (description = "SHA-256 of the image itself, where it was read"),
   `content_etag` STRING OPTIONS (description = "what the store told the image by, where it was read: generation (GCS), ETag (S3, Azure), or of a local file the time of its last change in nanoseconds and its size"),
+  `copy_of` STRING OPTIONS (description = "the image with the same bytes that was called, whose outcome this one took; null: it took its own"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED
 )
 CLUSTER BY `image_id`
@@ -255,6 +256,7 @@ CREATE TABLE IF NOT EXISTS `responses` (
   `content_etag` STRING OPTIONS (description = "what the store told the image by, where it was read: generation (GCS), ETag (S3, Azure), or of a local file the time of its last change in nanoseconds and its size"),
   `original_width` INT64 OPTIONS (description = "width of a fitted image, as stored"),
   `original_height` INT64 OPTIONS (description = "height of a fitted image, as stored"),
+  `copy_of` STRING OPTIONS (description = "the image with the same bytes that was called, whose outcome this one took; null: it took its own"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED
 )
 CLUSTER BY `image_id`
@@ -282,6 +284,7 @@ CREATE TABLE IF NOT EXISTS `dead_letters` (
   `run_id` STRING NOT NULL OPTIONS (description = "the run in which it failed"),
   `endpoint` STRING OPTIONS (description = "the resource of the last attempt, if there was one"),
   `fit` INT64 OPTIONS (description = "`--fit` of the run, of an invalid_image; null: none"),
+  `copy_of` STRING OPTIONS (description = "the image with the same bytes that was called, whose outcome this one took; null: it took its own"),
   PRIMARY KEY (`image_id`, `fingerprint`, `run_id`) NOT ENFORCED
 )
 CLUSTER BY `image_id`

@@ -29,7 +29,8 @@ class Cost(NamedTuple):
     """What the run cost: what the service reported, and transactions, by feature, times prices.
 
     Transactions are None where it is not known what was asked. `saved`: what it would have cost to ask all that was
-    skipped or listed twice. `recovered` of the amount was spent by a run that did not end; `maybe` may be due besides.
+    skipped, listed twice, or a copy of another image. `recovered` of the amount was spent by a run that did not end;
+    `maybe` may be due besides.
     """
 
     reported_units: int
@@ -77,7 +78,7 @@ def cost(manifest: Manifest, prices: Prices | None) -> Cost:
     accounts, told, of_run = manifest["conservation"], manifest["cost"], spent(manifest)
     prices = prices or (of_run.prices if of_run else Prices(INDICATIVE))
     request = asked(manifest)
-    known = accounts["skipped"] + accounts["duplicates"]
+    known = accounts["skipped"] + accounts["duplicates"] + manifest["copies"]
     return Cost(
         max(told["reported_units"], manifest["calls"]["billed_units"]),
         of_run.transactions if of_run else None,

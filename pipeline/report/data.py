@@ -166,6 +166,7 @@ def _cost(run: Manifest, prices: Prices | None) -> dict[str, Any]:
         "transactions": sorted((told.transactions or {}).items()),
         "known": accounts["skipped"],
         "duplicates": accounts["duplicates"],
+        "copies": run["copies"],
         "fitted": run["fitted"] if run["fitted"]["images"] else None,
     }
 

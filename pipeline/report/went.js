@@ -160,7 +160,10 @@ function costs(cost) {
         cost.amount !== null && row("spent, about", amount(cost.amount)),
         cost.recovered && row("of it, by a run that did not end", amount(cost.recovered)),
         cost.maybe && row("besides, if calls without an answer were billed", amount(cost.maybe)),
-        row(`saved: ${count(cost.known)} skipped, ${many(cost.duplicates, "duplicate")}`, amount(cost.saved)),
+        row(
+          `saved: ${count(cost.known)} skipped, ${many(cost.duplicates, "duplicate")}, ${many(cost.copies, "copy", "copies")}`,
+          amount(cost.saved),
+        ),
         cost.fitted &&
           row(
             `not sent, as --fit made ${many(cost.fitted.images, "image")} smaller`,

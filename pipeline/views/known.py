@@ -47,6 +47,7 @@ _RUNS = pa.schema(
         ("runner", pa.string()),
         ("fitted", pa.int64()),
         ("bytes_saved", pa.int64()),
+        ("copies", pa.int64()),
     ]
 )
 _LISTS = pa.schema(
@@ -103,6 +104,7 @@ def _run(number: int, manifest: Manifest) -> tuple[Any, ...]:
         manifest["runner"] or None,
         manifest["fitted"]["images"],
         manifest["fitted"]["bytes_saved"],
+        manifest["copies"],
     )
 
 

@@ -121,7 +121,7 @@ def test_two_steps_that_call_one_resource_share_one_pace(emulator, pictures):
     slow, slower = CallSettings(requests_per_second=40), CallSettings(requests_per_second=20)
     with pipeline() as p:
         for name, settings in (("first", slow), ("second", slower)):
-            uris = [str(path) for path in pictures(25, folder=name)]
+            uris = [str(path) for path in pictures(25, first=25 * (name == "second"))]
             images = p | f"List {name}" >> beam.Create(uris)
             images | f"Analyze {name}" >> analyze(emulator, settings=settings)
     stats = emulator.stats()

@@ -1,6 +1,7 @@
 """Amounts are exact, however they are added up; manifests of earlier versions say what was answered."""
 
 from collections import Counter
+from datetime import datetime, timezone
 from decimal import Decimal
 
 from hypothesis import given
@@ -8,8 +9,11 @@ from hypothesis import strategies as st
 
 from image_analysis_beam.pipeline.cost import cost_table, spent
 from image_analysis_beam.pipeline.manifests import FIELDS
-from image_analysis_beam.transforms.cost import cost_of
+from image_analysis_beam.schemas import TABLES
+from image_analysis_beam.schemas.outcomes import Analyzed
+from image_analysis_beam.transforms.cost import cost_of, spent_before
 from image_analysis_beam.transforms.endpoint.request import FEATURES
+from image_analysis_beam.transforms.ledger.journal import ANSWERS, Segment
 from image_analysis_beam.transforms.prices import INDICATIVE, Prices, money
 
 DAYS = ("2026-01-01", "2026-01-02", "2026-02-01")
@@ -53,3 +57,11 @@ def test_what_earlier_versions_counted():
     ]
     assert sum(row["amount"] for row in rows) == Decimal("0.0175")
     assert cost_table([]).num_rows == 0
+
+
+def test_a_segment_of_copies_had_cost_nothing_and_one_without_counts_a_call_for_each_other_answer():
+    noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+    facts = ("a.png", "v1", "run", "2024-02-01", ("tags",), None, "{}", None, None, None, 1.0, 1, False, 9, 0, noon)
+    called, copy = Analyzed("a", *facts), Analyzed("b", *facts, copy_of="a")
+    segments = (Segment("", ANSWERS, TABLES["responses"].to_table(rows), {}) for rows in ([copy], [called, copy]))
+    assert list(map(spent_before, segments)) == [{}, {"recovered.billed.2026-01-01.tags": 1}]

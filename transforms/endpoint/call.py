@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
 from .admission import Place, Refused, Waiter
 from .client import Client, NoAnswer, NotSent, Reply
+from .copies import Same, Shared
 from .credentials import Credential
 from .faults import FAULTS, LASTING_OBSTACLES, OBSTACLES, OUTAGE_FAULTS, UNSETTLED, Retry, Verdict, classify
 from .fingerprint import request_fingerprint
@@ -19,7 +22,7 @@ from .guard import Guard
 from .kept_secret import CredentialError, CredentialUnavailable
 from .lane import Lanes, Permit
 from .pacer import FIRST_PAUSE, LONGEST_PAUSE
-from .payload import Payload, ReadFirst, check_signature, is_sent_as_url, payload_of, read_image, url_payload
+from .payload import Payload, ReadFirst, Sent, check_signature, is_sent_as_url, payload_of, read_image, url_payload
 from .pictures import PayloadFault
 from .request import AnalyzeRequest
 from .settings import CallSettings
@@ -80,7 +83,7 @@ class Caller:
         self._fit = fit
         self._guard = guard or Guard()
         self._may_call = may_call or (lambda: True)
-        self._admission, self._budget = lanes.admission, lanes.budget
+        self._admission, self._budget, self._copies = lanes.admission, lanes.budget, lanes.copies
         self._targets = {
             lane.gate: _Target(lane.client(request, settings), credential, lane.permit)
             for lane, credential in zip(lanes.lanes, credentials, strict=True)
@@ -134,25 +137,41 @@ class Caller:
             call.outcome = self._stamp.deferred(call, reason, f"{verdict.fault.name}: {verdict.message}{billed}")
 
     def _analyze_bytes(self, call: Call, waiter: Waiter) -> None:
-        most = self._request.max_image_bytes
-        if not self._analyze_up_to(most, call, waiter):
-            self._analyze_up_to(MOST_ORIGINAL_BYTES, call, waiter)
+        """Calls an image, or takes what another one with the same bytes comes to."""
+        most, may_wait = self._request.max_image_bytes, True
+        while not (call.has_ended or self._is_over(call, waiter)):
+            first = self._call_up_to(most, call, waiter, may_wait)
+            if first is None:
+                most = MOST_ORIGINAL_BYTES
+            elif outcome := first.result():
+                call.outcome = self._stamp.copied(call, outcome)
+            else:
+                may_wait = False
 
-    def _analyze_up_to(self, most: int, call: Call, waiter: Waiter) -> bool:
-        """Whether the image was called; not if it is larger, and can be read whole to be fitted."""
+    def _call_up_to(self, most: int, call: Call, waiter: Waiter, may_wait: bool) -> Future[Shared | None] | None:
+        """What the first image with the same bytes comes to; None if this one was called, or is larger than `most`
+        and to be fitted."""
         with self._budget.reserve(most) as shrink:
             if self._is_over(call, waiter):
-                return True
+                return None
             data, etag = read_image(call.image, most, self._read_first)
             if self._fit and most < len(data) and most < MOST_ORIGINAL_BYTES:
-                return False
+                return None
             shrink(len(data))
-            payload = payload_of(data, self._request, self._fit, lambda: not self._is_over(call, waiter))
-            del data
-            call.sent = payload.sent._replace(content_etag=etag)
-            shrink(len(payload.body))
-            self._attempt_until_settled(call, payload, waiter)
-            return True
+            digest = hashlib.sha256(data).hexdigest()
+            call.sent = Sent(content_sha256=digest, content_etag=etag)
+            same = Same(digest, self._stamp.fingerprint, self._fit, self._stamp.run_id)
+            if first := self._copies.first(same, may_wait):
+                return first
+            try:
+                payload = payload_of(data, self._request, self._fit, lambda: not self._is_over(call, waiter))
+                del data
+                call.sent = payload.sent._replace(content_sha256=digest, content_etag=etag)
+                shrink(len(payload.body))
+                self._attempt_until_settled(call, payload, waiter)
+            finally:
+                self._copies.ended(same, call.outcome)
+            return None
 
     def _attempt_until_settled(self, call: Call, payload: Payload, waiter: Waiter) -> None:
         while not (call.has_ended or waiter.has_given_up or self._is_stopped(call)):

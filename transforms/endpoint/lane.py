@@ -11,6 +11,7 @@ from typing import Protocol
 from .admission import Admission
 from .byte_budget import ByteBudget
 from .client import Client
+from .copies import Copies
 from .gate import Gate
 from .request import AnalyzeRequest
 from .resource import Resource
@@ -71,7 +72,7 @@ class Lane:
 
 
 class Lanes:
-    """The lanes that any call may take, the threads of the calls, and the bytes that they hold.
+    """The lanes that any call may take, the threads of the calls, the bytes that they hold, and what these came to.
 
     Args:
       settings: window (of each lane), bytes and patience are the lanes'.
@@ -80,7 +81,7 @@ class Lanes:
     def __init__(self, resources: Sequence[Resource], settings: CallSettings) -> None:
         self.lanes = [Lane(resource, _gate(resource, settings)) for resource in resources]
         self.admission = Admission([lane.gate for lane in self.lanes])
-        self.budget = ByteBudget(settings.max_bytes_in_flight)
+        self.budget, self.copies = ByteBudget(settings.max_bytes_in_flight), Copies()
         # Twice the windows: some threads read images or pause between attempts while the windows are full.
         self.threads = 2 * settings.max_in_flight * len(self.lanes)
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="analyze")

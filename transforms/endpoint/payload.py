@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -135,12 +134,11 @@ def payload_of(
       PayloadFault: the service would refuse it.
       NotWanted: it was to be fitted, and is not wanted any more.
     """
-    digest = hashlib.sha256(data).hexdigest()
     if side is None:
         form, width, height = check_image(data, request.max_image_bytes)
-        return Payload(_BYTES, data, Sent(None, width, height, len(data), form, len(data), digest))
+        return Payload(_BYTES, data, Sent(None, width, height, len(data), form, len(data)))
     fitted = fit(data, side, request.max_image_bytes, request.image_formats, is_wanted)
-    facts = (*fitted.sides, len(fitted.body), fitted.format, len(data), digest)
+    facts = (*fitted.sides, len(fitted.body), fitted.format, len(data))
     sent = Sent(None, *facts)
     if fitted.original:
         width, height = fitted.original

@@ -102,6 +102,21 @@ class Stamp:
             **call.sent._asdict(),
         )
 
+    def copied(self, call: Call, outcome: Analyzed | DeadLetter) -> Analyzed | DeadLetter:
+        """What another image with the same bytes came to, as the outcome of this one: it took no call."""
+        if isinstance(outcome, Analyzed):
+            outcome = outcome._replace(bytes_sent=0, content_etag=call.sent.content_etag)
+        return outcome._replace(
+            image_id=call.image.image_id,
+            image_uri=call.image.image_uri,
+            billed_units=None,
+            attempts=0,
+            maybe_billed=False,
+            redrive_count=call.image.redrive_count,
+            first_attempt_at=_first_attempt(call) or outcome.first_attempt_at,
+            copy_of=outcome.image_id,
+        )
+
     def dead_letter(self, call: Call, verdict: Verdict, reply: Reply | None, endpoint: str | None = None) -> DeadLetter:
         """The failure of a call, for its image's or the service's fault."""
         fault = verdict.fault
