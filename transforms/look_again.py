@@ -15,14 +15,17 @@ from .ledger.plan import Case, plan_after_look
 from .ledger.redrive import RedrivePolicy
 from .live_counts import live_counts
 from .member_fn import MemberFn
+from .packing import unpack
 
 TO_DO, COUNTS = "to_do", "counts"
 _AT_ONCE = 32  # requests of a process, each for what a store tells of one object
-_BATCH = 1000
+CASES = 1000  # at most in a packed list, and looked at together
 
 
 class LookAgain(beam.PTransform):
-    """PCollection of `Case` -> dict of PCollections: `to_do`, a `ToDo` for each image to be called; `counts`.
+    """PCollection of packed lists of `Case` -> dict of PCollections.
+
+    `to_do`: a `ToDo` for each image to be called. `counts`: dicts to add up.
 
     Args:
       output, run_id: of the run.
@@ -38,7 +41,8 @@ class LookAgain(beam.PTransform):
         looked_at = (
             cases
             | "SpreadCases" >> beam.Reshuffle()
-            | "BatchCases" >> beam.BatchElements(_BATCH, _BATCH)
+            | "UnpackCases" >> beam.FlatMap(unpack)
+            | "BatchCases" >> beam.BatchElements(CASES, CASES)  # most shards have few
             | "Look" >> beam.ParDo(self._look).with_outputs(COUNTS, main=TO_DO)
         )
         return {name: looked_at[name] for name in (TO_DO, COUNTS)}

@@ -27,7 +27,7 @@ from .ledger.journal import dead_letters, read_segment
 from .ledger.plan import plan_shard
 from .ledger.redrive import RedrivePolicy
 from .live_counts import live_counts
-from .look_again import COUNTS, TO_DO, LookAgain
+from .look_again import CASES, COUNTS, TO_DO, LookAgain
 from .member_fn import MemberFn
 from .packing import pack, unpack
 from .prices import Prices
@@ -86,7 +86,7 @@ class PlanWork(beam.PTransform):
 
     def expand(self, images: beam.PCollection) -> dict[str, beam.PCollection]:
         features = self._request.features or (self._request.model_name,)
-        blocks = images | "BlockByShard" >> beam.ParDo(BlockByShard(self._shard_digits))
+        blocks = images | "BlockByShard" >> beam.ParDo(BlockByShard(self._shard_digits, self._policy.looks))
         sources = {"images": blocks}
         if self._output is not None:
             answered, fit = self._policy.history_of_answers, self._policy.fit
@@ -137,16 +137,19 @@ class PlanWork(beam.PTransform):
 
 
 class BlockByShard(beam.DoFn):
-    """ImageRef -> (shard, packed list of ImageRef)."""
+    """ImageRef -> (shard, packed list of ImageRef), with the etags of listings only if they are wanted."""
 
-    def __init__(self, shard_digits: int) -> None:
+    def __init__(self, shard_digits: int, with_etags: bool = False) -> None:
         self._digits, self._most = shard_digits, held_before_parting(_BLOCK_IMAGES, shard_digits)
+        self._with_etags = with_etags
 
     def start_bundle(self) -> None:
         self._shards: dict[str, list[ImageRef]] = {}
         self._held = 0
 
     def process(self, image: ImageRef) -> Iterator[tuple[str, bytes]]:
+        if image.etag and not self._with_etags:
+            image = image._replace(etag="")
         self._shards.setdefault(shard_of(image.image_id, self._digits), []).append(image)
         self._held += 1
         if self._held >= self._most:
@@ -174,8 +177,8 @@ class _PlanShard(MemberFn):
         plan = plan_shard(blocks, history, self._features, self._policy)
         live_counts().add({"to_do": len(plan.to_do)})
         yield from plan.to_do
-        for case in plan.to_look_at:
-            yield TaggedOutput(TO_LOOK_AT, case)
+        for begin in range(0, len(plan.to_look_at), CASES):
+            yield TaggedOutput(TO_LOOK_AT, pack(plan.to_look_at[begin : begin + CASES]))
         for name, taken_in in ((RECOVERED, plan.recovered), (FAILED, plan.recovered_dead)):
             for path_rows in taken_in.items():
                 yield TaggedOutput(name, path_rows)

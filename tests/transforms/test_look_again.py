@@ -15,6 +15,7 @@ from image_analysis_beam.transforms.ledger.content import Content
 from image_analysis_beam.transforms.ledger.plan import Case
 from image_analysis_beam.transforms.ledger.redrive import RedrivePolicy
 from image_analysis_beam.transforms.look_again import LookAgain
+from image_analysis_beam.transforms.packing import pack
 from stand_ins.slow_store import SlowStore
 
 IMAGES = 400
@@ -43,7 +44,9 @@ def test_many_at_once(slow):
     ]
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
         looked = (
-            pipeline | beam.Create(cases, reshuffle=False) | LookAgain(None, "", ["tags"], RedrivePolicy("changed"))
+            pipeline
+            | beam.Create([pack([case]) for case in cases], reshuffle=False)
+            | LookAgain(None, "", ["tags"], RedrivePolicy("changed"))
         )
         total = looked["counts"] | beam.CombineGlobally(lambda many: dict(sum(map(Counter, many), Counter())))
         assert_that(
