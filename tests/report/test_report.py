@@ -299,13 +299,19 @@ def test_a_folder_rebuilt_without_calls_has_a_report(emulator, run, pictures, tm
     assert len([picture for picture in page.pictures if picture]) == 4
 
 
-def test_a_fitted_image_is_shown_and_what_it_saved(emulator, run, tmp_path):
-    Image.effect_noise((1600, 1200), 60).save(tmp_path / "large.tif")
-    finished = run("--images", tmp_path / "large.tif", "--fit", "400", features="objects")
+def test_fitted_images_are_shown_and_what_they_saved(emulator, run, tmp_path):
+    """Of more than 20 MiB, in a format that is sent as it is, and in one that is not."""
+    pillow_heif = pytest.importorskip("pillow_heif", reason="writes HEIC")
+    folder = tmp_path / "fitted"
+    folder.mkdir()
+    Image.effect_noise((1600, 1200), 60).save(folder / "a.tif")
+    Image.new("RGB", (3000, 2600), "red").save(folder / "b.bmp")
+    pillow_heif.from_pillow(Image.new("RGB", (1600, 1200), "blue")).save(folder / "c.heic")
+    finished = run("--images", folder, "--fit", "400", features="objects")
     page = Page(finished.output)
-    (image,), (picture,) = page.images, page.pictures
-    assert (image["w"], image["h"]) == (1600, 1200)
-    assert decoded(picture).size == (720, 540)
-    ((stored, sent),) = finished.rows("images", "content_bytes, sent_bytes")
-    assert page.data["cost"]["fitted"] == {"images": 1, "bytes_saved": stored - sent}
+    assert (folder / "b.bmp").stat().st_size > 20 * 2**20
+    assert {(image["w"], image["h"]) for image in page.images} == {(1600, 1200), (3000, 2600)}
+    assert sorted(decoded(picture).size for picture in page.pictures) == [(720, 540), (720, 540), (720, 624)]
+    ((stored, sent),) = finished.rows("images", "sum(content_bytes)::INT, sum(sent_bytes)::INT")
+    assert page.data["cost"]["fitted"] == {"images": 3, "bytes_saved": stored - sent}
     assert sent < stored
