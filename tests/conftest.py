@@ -6,11 +6,16 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from inspect import Signature
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import duckdb
 import pytest
+from apache_beam.transforms import core
+from apache_beam.typehints.decorators import get_signature
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
@@ -23,6 +28,18 @@ settings.register_profile("same", _PATIENT, derandomize=True)
 settings.register_profile("seeds", _PATIENT, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 pytest_plugins = ["stand_ins.fixtures"]
+
+# A third of what a small pipeline takes is Beam reading the signature of each method of each DoFn, four times, and
+# argparse looking for translations: a suite of a thousand pipelines does the first once, and has nothing to translate.
+os.environ["LANGUAGE"] = "C"
+_signature_of_bound = lru_cache(4096)(lambda function: get_signature(MethodType(function, object())))
+
+
+def _signature(function: Callable[..., Any]) -> Signature:
+    return _signature_of_bound(function.__func__) if isinstance(function, MethodType) else get_signature(function)
+
+
+core.get_signature = _signature
 
 KEY = "emulator-key"
 ALL_FEATURES = "caption,denseCaptions,tags,objects,people,smartCrops,read"
