@@ -125,7 +125,9 @@ def _facts(row: dict[str, Any]) -> Iterator[str]:
     yield row["result"] + (f" ({', '.join(row['features'])})" if row.get("features") else "")
     if row.get("attempts"):
         yield counted(row["attempts"], "attempt")
-    if row.get("latency_ms") is not None:
+    if row.get("copy_of"):
+        yield f"as image {row['copy_of']}, of the same bytes"
+    elif row.get("latency_ms") is not None:
         yield f"{row['latency_ms']:.0f} ms"
     if row.get("model_version"):
         yield f"model {row['model_version']}"

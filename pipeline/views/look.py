@@ -35,10 +35,11 @@ _ORDERS = {
 
 _CALLS = """
 SELECT run_id, 'answered' AS result, features, analyzed_at AS called_at, attempts, latency_ms, billed_units, request_id,
-    region, model_version, NULL AS message
+    region, model_version, copy_of, NULL AS message
 FROM raw.images
 UNION ALL BY NAME
-SELECT run_id, class AS result, last_attempt_at AS called_at, attempts, billed_units, request_id, region, message
+SELECT run_id, class AS result, last_attempt_at AS called_at, attempts, billed_units, request_id, region,
+    copy_of, message
 FROM raw.dead_letters
 UNION ALL BY NAME
 SELECT run_id, 'deferred: ' || reason AS result, detail AS message FROM raw.deferred

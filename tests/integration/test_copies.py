@@ -125,6 +125,14 @@ def test_the_view_of_the_runs_and_the_report_say_so(finished, capsys):
     assert (cost["copies"], cost["transactions"]) == (4, [["caption", 7], ["tags", 7]])
 
 
+def test_what_is_known_of_a_copy_names_the_image_that_was_called(finished, capsys):
+    ((uri, called),) = finished.run.rows(
+        "images", "image_uri, copy_of", "copy_of IS NOT NULL AND image_uri LIKE '%/1%'"
+    )
+    assert main(["show", str(finished.run.output), uri]) == 0
+    assert f"answered (caption, tags), as image {called}, of the same bytes, model" in capsys.readouterr().out
+
+
 def test_where_the_first_one_fails_the_next_one_calls_itself(emulator, run, pictures, make_picture, tmp_path):
     """Of three copies the first call fails, for no fault of theirs, while others are answered."""
     emulator.set_faults(LATENCY | {"rules": [{"match": {"width": WIDTH, "first": 1}, "fault": "internal"}]})
