@@ -37,6 +37,7 @@ FIELDS: Manifest = {
     "conservation": dict.fromkeys(
         ("input", "recovered_extra", "analyzed", "dead_letters", "deferred", "skipped", "duplicates"), 0
     ),
+    "why": {},
     "skipped": {},
     "dead_letters": {},
     "deferred": {},

@@ -99,6 +99,8 @@ def details(manifest: dict[str, Any]) -> Iterator[str]:
         yield f"time: {seconds(duration)}{_pace(manifest)}"
     if line := _cost(manifest):
         yield line
+    if changed := manifest["why"].get("changed"):
+        yield f"changed: {counted(changed, 'image')} not the same any more as when answered"
     if copies := manifest["copies"]:
         yield f"copies: {counted(copies, 'image')} with the bytes of another took its answer, without a call"
     if images := manifest["fitted"]["images"]:

@@ -154,6 +154,7 @@ def make_manifest(
         "complete": conservation["deferred"] == 0,
         "exit_status": 0 if conservation["deferred"] == 0 else 3,
         "conservation": conservation,
+        "why": _named(counts, "to_do."),
         "skipped": _named(counts, "skipped."),
         "dead_letters": _named(counts, "dead_letters."),
         "deferred": _named(counts, "deferred."),

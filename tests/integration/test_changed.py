@@ -24,7 +24,7 @@ def looked(emulator: Any, run: Callable[..., Any]) -> Callable[..., tuple[Any, d
         before = emulator.stats()["calls"]
         finished = run(*flags)
         assert finished.code == 0
-        assert finished.manifest["skipped"] == planned["skipped"]
+        assert (finished.manifest["why"], finished.manifest["skipped"]) == (planned["why"], planned["skipped"])
         assert emulator.stats()["calls"] - before == planned["to_call"] == sum(planned["why"].values())
         return finished, planned["why"]
 
@@ -48,6 +48,7 @@ def test_a_changed_file_is_called_again_and_a_touched_one_is_not(run, looked, pi
 
     assert (why, finished.manifest["skipped"]) == ({"changed": 2}, {"answered": 2, "unseen": 1})
     assert "3 skipped (2 answered before, 1 answered but cannot be looked at)" in finished.out
+    assert "changed: 2 images not the same any more as when answered" in finished.out
     twice = finished.rows("images", "image_uri, count(DISTINCT content_etag)", "true GROUP BY 1 HAVING count(*) = 2")
     assert sorted(twice) == [(str(changed), 2), (str(grown), 2)]
 

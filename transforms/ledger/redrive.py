@@ -36,9 +36,9 @@ class RedrivePolicy:
         for name in self._of_dead if not is_word else ():
             if name not in classes:
                 raise ConfigurationError(
-                    f"redrive {name!r}",
+                    f"redrive {self.redrive if name in REDRIVES else name!r}",
                     f"it is one of {', '.join(REDRIVES)}, or classes of dead letters: {', '.join(classes)}",
-                    f"correct it; {CHANGED} may stand with one of the others or with classes",
+                    f"correct it; only {CHANGED} goes with one of {NONE}, {RETRYABLE}, {FAILED}, or with classes",
                 )
         check_whole("max_redrives", self.max_redrives, 0, MANY, "the default is 3")
 
