@@ -5,6 +5,7 @@ What a command leaves that was killed, the next one on this machine removes.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from .stopping import SIGNALS
 
 _PREFIX, _VARIABLE = "image-analysis-beam-", "TMPDIR"
 _TIMES = 3
+_OF_JOB_SERVERS = "beam-temp*"  # one that misses its folder when the interpreter ends is not stopped
 
 
 @contextmanager
@@ -32,7 +34,8 @@ def temporary_files() -> Iterator[None]:
         return
     usual, inherited = tempfile.tempdir, os.environ.get(_VARIABLE)
     tempfile.tempdir = os.environ[_VARIABLE] = str(folder)
-    SIGNALS.tidy = partial(remove_folder, folder)
+    SIGNALS.tidy = tidy = partial(remove_folder, folder)
+    atexit.register(tidy)  # before Beam registers what stops its job server, so that it is done after that
     try:
         with owner:
             yield
@@ -41,7 +44,9 @@ def temporary_files() -> Iterator[None]:
         del os.environ[_VARIABLE]
         if inherited is not None:
             os.environ[_VARIABLE] = inherited
-        remove_folder(folder)
+        if not any(folder.glob(_OF_JOB_SERVERS)):
+            atexit.unregister(tidy)
+            tidy()
 
 
 @contextmanager

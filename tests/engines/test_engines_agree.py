@@ -87,6 +87,7 @@ def test_every_engine_gives_the_same_tables_at_the_rate(
     )
     assert finished.code == 0, finished.err
     assert "246 images" in finished.out
+    assert "Traceback" not in finished.err, "a job server was not stopped"
     tables = {name: finished.table(name) for name in WRITTEN}
     for name, rows in (expected or tables).items():
         assert tables[name] == rows, name
