@@ -70,4 +70,5 @@ def test_every_form_of_refusal_is_waited_out(emulator, run, pictures, form):
     finished = run("--images", pictures(50)[0].parent / "*.png", "--requests_per_second", "60")
     assert finished.code == 0
     assert finished.manifest["conservation"]["analyzed"] == 50
-    assert 0 < emulator.stats()["by_status"]["429"] < 20
+    refused = emulator.stats()["by_status"]["429"]
+    assert 0 < refused < 50, "no more than were under way when the first was refused"
