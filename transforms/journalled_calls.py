@@ -32,7 +32,7 @@ from .endpoint.settings import CallSettings
 from .endpoint.settle import Call
 from .files.patience import patience_with, pauses
 from .ledger.claims import Claim, Turn, batch_id
-from .ledger.journal import ANSWERS, JournalWriter, Segment
+from .ledger.journal import ANSWERS, DEFERRED, JournalWriter, Segment
 from .ledger.layout import Layout
 from .ledger.liveness import beat_seconds
 from .live_counts import live_counts, stop_run
@@ -193,6 +193,9 @@ class JournalledCalls(Calls):
         work.under_way -= 1
         _keep(call, place.batch, writer)
         if not call.is_kept:
+            assert call.outcome is not None
+            if call.attempts:  # deferred; a try after this one is to count them
+                writer.add(place.batch, call.outcome, counts_of(call.attempts))
             for each in work.places.pop(place.image.image_id):
                 yield from super()._pass_on(call, each)
         if not work.under_way:
@@ -207,9 +210,12 @@ class JournalledCalls(Calls):
             yield from self._pass_on_segment(segment)
 
     def _pass_on_segment(self, segment: Segment) -> Iterator[Any]:
-        """The rows of images that were not passed on yet; two bundles may have paid for one."""
+        """The rows of images that were not passed on yet; two bundles may have paid for one.
+
+        What this bundle deferred it has counted already.
+        """
         work = self._works.get(segment.batch)
-        if work is None:
+        if work is None or segment.kind == DEFERRED:
             return
         yield windowed(TaggedOutput(STATS, segment.counts), work.window)
         ids = segment.rows["image_id"].to_pylist()

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...schemas import TABLES
-from ...schemas.outcomes import Analyzed, DeadLetter
+from ...schemas.outcomes import Analyzed, DeadLetter, Deferred
 from ..files.many import list_folder
 from ..files.patience import pauses
 from ..files.storage import join, open_bytes, write_table
@@ -28,7 +28,7 @@ from ..files.storage import join, open_bytes, write_table
 SEGMENT_SECONDS = 2.0
 SEGMENT_OUTCOMES = 250
 MOST_HELD = 500
-ANSWERS, DEAD_LETTERS = "responses", "dead_letters"
+ANSWERS, DEAD_LETTERS, DEFERRED = "responses", "dead_letters", "deferred"
 _COUNTS = b"counts"
 _CONVERTED_AT_ONCE = 50
 
@@ -36,7 +36,10 @@ Paid = Analyzed | DeadLetter
 
 
 class Segment(NamedTuple):
-    """Outcomes of a batch that are durable: rows of a table, and the counts of the calls that they took."""
+    """Outcomes of a batch that are durable: rows of a table, and the counts of the calls that they took.
+
+    Of deferred images there are counts alone; they are stored, and read, as dead letters without a row.
+    """
 
     batch: str
     kind: str
@@ -77,7 +80,7 @@ class _Held:
     """What is to be a segment of a batch."""
 
     def __init__(self) -> None:
-        self.outcomes: list[Paid] = []
+        self.outcomes: list[Paid | Deferred] = []
         self.counts: Counter[str] = Counter()
         self.since = monotonic()
         self.is_due = False
@@ -110,8 +113,11 @@ class JournalWriter:
         self._thread = threading.Thread(target=self._write_segments, name="journal", daemon=True)
         self._thread.start()
 
-    def add(self, batch: str, outcome: Paid, counts: Mapping[str, int]) -> None:
-        """Takes an outcome; waits where they come faster than they can be written. After the end it writes at once."""
+    def add(self, batch: str, outcome: Paid | Deferred, counts: Mapping[str, int]) -> None:
+        """Takes an outcome; of what is deferred, the counts alone.
+
+        Waits where they come faster than they can be written. After the end it writes at once.
+        """
         with self._changed:
             self._changed.wait_for(self._takes)
             if self._closed:
@@ -132,7 +138,7 @@ class JournalWriter:
     def finish(self, batch: str) -> None:
         """All of a batch has come: what is held of it is written now."""
         with self._changed:
-            for kind in (ANSWERS, DEAD_LETTERS):
+            for kind in (ANSWERS, DEAD_LETTERS, DEFERRED):
                 if held := self._held.get((batch, kind)):
                     held.is_due = True
             self._changed.notify_all()
@@ -175,10 +181,13 @@ class JournalWriter:
                 self._error = error
                 self._changed.notify_all()
 
-    def _write_segment(self, batch: str, kind: str, outcomes: list[Paid], counts: Mapping[str, int]) -> Segment:
-        rows = _as_table(kind, outcomes)
+    def _write_segment(
+        self, batch: str, kind: str, outcomes: list[Paid | Deferred], counts: Mapping[str, int]
+    ) -> Segment:
+        name = DEAD_LETTERS if kind == DEFERRED else kind
+        rows = _as_table(name, [outcome for outcome in outcomes if not isinstance(outcome, Deferred)])
         metadata = {**(rows.schema.metadata or {}), _COUNTS: json.dumps(counts).encode()}
-        path = join(self._folder, batch, f"{kind}-{uuid4().hex}.parquet")
+        path = join(self._folder, batch, f"{name}-{uuid4().hex}.parquet")
         self._write_patiently(path, rows.replace_schema_metadata(metadata))
         return Segment(batch, kind, rows, dict(counts))
 
@@ -217,5 +226,5 @@ class JournalWriter:
 
 def _as_table(kind: str, outcomes: list[Paid]) -> pa.Table:
     """Converts a few at a time: Arrow keeps the interpreter to itself meanwhile, and calls in flight have to wait."""
-    starts = range(0, len(outcomes), _CONVERTED_AT_ONCE)
+    starts = range(0, max(len(outcomes), 1), _CONVERTED_AT_ONCE)
     return pa.concat_tables(TABLES[kind].to_table(outcomes[at : at + _CONVERTED_AT_ONCE]) for at in starts)
