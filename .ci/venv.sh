@@ -1,8 +1,8 @@
 # Sourced by run_local.sh and run_tests.sh: puts a .venv with the package and the extras named as arguments on the PATH.
 # It is set up again only when setup.py or the extras have changed.
 extras=$(IFS=,; echo "$*")
-wanted="$extras $(cksum <setup.py)"
-if [[ ! -f .venv/installed ]] || ! grep -qxF "$wanted" .venv/installed; then
+wanted=$(printf "%s $(cksum <setup.py)\n" "$@")
+if [[ $(grep -sxF "$wanted" .venv/installed | sort -u | wc -l) -lt $# ]]; then
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     { echo "Python 3.11 or newer is needed, and python3 is $(python3 --version); put a newer one first on the PATH" >&2; exit 1; }
   echo "setting up .venv for $extras (once, a minute or two) …"
