@@ -92,7 +92,7 @@ class KnownDead(NamedTuple):
 class Block(NamedTuple):
     """Rows of one shard: their `kind`, a tuple of each that begins with image id and fingerprint, what these answer.
 
-    Rows of the kind `journalled_small` are answers that answer nothing, as the images were fitted to too few pixels.
+    Rows of the kind `journalled_small` are answers to too few pixels, which the run after asks again.
     """
 
     kind: str
@@ -170,8 +170,9 @@ def scan(file: HistoryFile, shard_digits: int = SHARD_DIGITS) -> Iterator[tuple[
             large, small = _by_fit(file, _rows(file, table, first), table)
             yield from _by_shard(file, large, shard_digits)
             if small:
-                kind = "journalled_small" if file.kind == "journalled" else file.kind
-                yield from _by_shard(file._replace(kind=kind, answers={}), small, shard_digits)
+                is_journalled = file.kind == "journalled"
+                weak = file._replace(kind="journalled_small") if is_journalled else file._replace(answers={})
+                yield from _by_shard(weak, small, shard_digits)
             first += table.num_rows
 
 

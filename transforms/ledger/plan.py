@@ -93,14 +93,12 @@ class Journalled(NamedTuple):
     """Where a journal has an outcome; of a dead letter, of which class.
 
     `order` tells the later of two: when it was answered, in microseconds; of a dead letter, how often it was redriven.
-    `is_small`: it answers nothing, as the image was fitted to too few pixels.
     """
 
     order: int
     path: str
     row: int
     fault_class: str = ""
-    is_small: bool = False
 
 
 def _strength(letter: KnownDead) -> tuple[int, int, float]:
@@ -231,19 +229,22 @@ def _gather(history: Iterable[Block]) -> _Known:
         else:
             newest = known.journalled_dead if kind == "journalled_dead" else known.journalled
             for image_id, asked, *where in rows:
-                one = Journalled(*where)._replace(is_small=kind == "journalled_small")
+                one = Journalled(*where)
                 newest[image_id, asked] = max(one, newest.get((image_id, asked), one))
     return known
 
 
 def _recover(plan: ShardPlan, known: _Known) -> dict[str, int]:
-    """Takes over journalled outcomes that no committed run holds; by image id, what of the request they settle."""
+    """Takes over journalled outcomes that no committed run holds; by image id, what of the request they settle.
+
+    Answers to too few pixels settle it too, as the tables of a run hold an image once; the next run asks again.
+    """
     settled: dict[str, int] = defaultdict(int)
-    for key, (order, path, row, _, is_small) in known.journalled.items():
+    for key, (order, path, row, _) in known.journalled.items():
         if not known.holds_answer(key, order):
             plan.recovered.setdefault(path, []).append(row)
-            settled[key[0]] |= 0 if is_small else known.answers.get(key[1], 0)
-    for key, (order, path, row, fault_class, _) in known.journalled_dead.items():
+            settled[key[0]] |= known.answers.get(key[1], 0)
+    for key, (order, path, row, fault_class) in known.journalled_dead.items():
         # Of an image that was called twice, by tries that did not know of each other, the answer counts.
         if key not in known.journalled and not known.holds_dead(key, order):
             plan.recovered_dead.setdefault(path, []).append(row)
