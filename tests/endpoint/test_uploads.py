@@ -34,7 +34,7 @@ def read(connection: socket.socket, size: int, seconds_per_piece: float = 0) -> 
     for left in range(size, 0, -PIECE):
         piece = min(left, PIECE)
         while piece:
-            piece -= len(connection.recv(piece))
+            piece -= len(_received(connection, piece))
         time.sleep(seconds_per_piece)
 
 
@@ -42,7 +42,14 @@ def read_to_the_end(connection: socket.socket) -> None:
     """Reads until the end of BODY, whose last bytes are nowhere else in it."""
     end = b""
     while not end.endswith(BODY[-1024:] + b"."):
-        end = (end + connection.recv(PIECE))[-2048:]
+        end = (end + _received(connection, PIECE))[-2048:]
+
+
+def _received(connection: socket.socket, most: int) -> bytes:
+    received = connection.recv(most)
+    if not received:
+        raise ConnectionError("the client has gone")
+    return received
 
 
 def test_a_slow_upload_that_gets_on_is_answered(peer):
