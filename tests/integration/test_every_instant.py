@@ -192,6 +192,7 @@ def test_stands_still_while_another_runs(job):
     stands_still(job, sample(job, 3))
 
 
+@pytest.mark.long
 def test_is_taken_over_while_it_stands_still(job):
     is_taken_over(job, sample(job, 1))
 

@@ -60,7 +60,7 @@ def photographs(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["as stored", "turned"])
+@pytest.fixture(scope="module", params=[pytest.param(False, marks=pytest.mark.long), True], ids=["as stored", "turned"])
 def fitted(photographs, request, tmp_path_factory) -> Fitted:
     folder = tmp_path_factory.mktemp("fitted")
     output, again = folder / "out", folder / "again"

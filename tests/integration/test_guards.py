@@ -71,7 +71,7 @@ def test_what_is_held_costs_nothing_of_the_budget(emulator, run, pictures):
     assert run(*flags, features="caption,tags").code == 0
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_too_many_dead_letters_stop_the_spending(emulator, run, pictures, processes):
     images, most = 150, 10
     folder = pictures(images, width=REFUSED)[0].parent

@@ -23,7 +23,10 @@ MODES = {
     "multi-threading": ["--direct_running_mode=multi_threading", "--direct_num_workers=2"],
     "multi-processing": ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
 }
-SOME_MODES = ["in memory", pytest.param("multi-threading", marks=pytest.mark.long), "multi-processing"]
+SOME_MODES = [
+    "in memory",
+    *(pytest.param(f"multi-{way}", marks=pytest.mark.long) for way in ("threading", "processing")),
+]
 
 
 class Command:

@@ -124,6 +124,7 @@ def test_a_wrong_key_is_refused_before_the_output_is_touched(emulator, run, pict
     assert (stats["calls"], stats["other_methods"]) == (0, 1)
 
 
+@pytest.mark.long
 def test_two_processes_give_the_same_tables(emulator, run, pictures, tmp_path):
     folder = pictures(60)[0].parent
     (folder / "broken.png").write_text("no image")

@@ -102,6 +102,7 @@ def test_a_killed_run_is_taken_up(uninterrupted, emulator, run, tmp_path, share)
     assert finished.manifest["calls"]["attempts"] == 300 - kept, "none is called whose answer was kept"
 
 
+@pytest.mark.long
 def test_killed_again_and_again_at_random_moments(uninterrupted, emulator, run, tmp_path):
     folder, expected = uninterrupted
     flags = flags_of(folder, tmp_path / "out")

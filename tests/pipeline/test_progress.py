@@ -156,7 +156,9 @@ def test_quiet_says_nothing_meanwhile(emulator, run, pictures, monkeypatch):
     assert not [line for line in finished.err.splitlines() if LINE.search(line)]
 
 
-@pytest.mark.parametrize(("mode", "columns"), [("in memory", 60), ("multi-processing", 100)])
+@pytest.mark.parametrize(
+    ("mode", "columns"), [("in memory", 60), pytest.param("multi-processing", 100, marks=pytest.mark.long)]
+)
 def test_a_terminal_gets_a_line_that_is_redrawn(emulator, pictures, tmp_path, mode, columns):
     flags = [] if mode == "in memory" else ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     printed = in_terminal(
