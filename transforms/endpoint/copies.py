@@ -63,10 +63,10 @@ class Copies:
         shared: Shared | None = None
         if isinstance(outcome, Analyzed) or (isinstance(outcome, DeadLetter) and outcome.fault_class == _REFUSED):
             shared = outcome
-        packed = zlib.compress(pickle.dumps(shared), 1)
+        packed = None if shared is None else zlib.compress(pickle.dumps(shared), 1)
         with self._lock:
             called = self._called.pop(same, None)
-            if shared is not None:
+            if packed is not None:
                 self._keep(same, packed)
         if called is not None:
             called.set_result(shared)
