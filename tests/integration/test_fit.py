@@ -189,10 +189,10 @@ def test_an_image_that_cannot_be_sent_is_tried_again_where_less_of_it_is_sent(em
         finished = run("--images", broken, *(["--fit", side] if side else []))
         assert finished.manifest["conservation"]["dead_letters"] == is_tried, side
         assert finished.manifest["skipped"] == ({} if is_tried else {"known_bad": 1}), side
-    assert finished.rows("dead_letters", "class, attempts, fit") == [
-        ("invalid_image", 0, None),
+    assert sorted(finished.rows("dead_letters", "class, attempts, fit"), key=repr) == [
         ("invalid_image", 0, 16000),
         ("invalid_image", 0, 600),
+        ("invalid_image", 0, None),
     ]
     assert emulator.stats()["calls"] == 0
 
