@@ -142,7 +142,7 @@ def test_as_from_cron(emulator, flags):
         assert "Traceback" not in finished.stderr
 
 
-@pytest.mark.parametrize("workers", [[], TWO_WORKERS], ids=["in memory", "multi-processing"])
+@pytest.mark.parametrize("workers", [pytest.param([], marks=pytest.mark.long, id="in memory"), TWO_WORKERS])
 def test_what_a_killed_run_leaves_is_removed_by_the_next(emulator, run, flags, temporary, workers):
     process = subprocess.Popen(command(*flags, "--requests_per_second", RATE, *workers), start_new_session=True)
     while emulator.stats()["calls"] < 10:

@@ -32,7 +32,7 @@ def gallery(tmp_path_factory, make_picture):
 
 @pytest.mark.parametrize(
     "kind",
-    ["unauthorized", "quota", "region", "redirect", *(pytest.param(kind, marks=pytest.mark.long) for kind in KINDS)],
+    ["unauthorized", "redirect", *(pytest.param(kind, marks=pytest.mark.long) for kind in KINDS)],
 )
 def test_it_ends_the_calls_and_loses_nothing(emulator, run, gallery, kind):
     emulator.set_faults({"rules": [{"match": {"width": ONE}, "fault": kind}]})
