@@ -129,7 +129,7 @@ class _Held(beam.PTransform):
 def _split(_: str, joined: dict[str, Iterable[Any]], wanted: int = 0) -> Iterator[Any]:
     """To call, or where the newest outcome is that answers all that is asked; an answer counts before a failure."""
     stored: dict[str, tuple[bool, Journalled]] = {}
-    for kind, rows, answers in map(unpack, joined["stored"]):
+    for kind, rows, answers, _ in map(unpack, joined["stored"]):
         for image_id, asked, *where in rows:
             if answers.get(asked, 0) == wanted and kind != "journalled_small":
                 one = kind == "journalled", Journalled(*where)

@@ -1,11 +1,13 @@
 """Never pay twice: killed runs, second runs, redrives and budgets."""
 
+import glob
 import random
 import re
 import subprocess
 import sys
 import threading
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from conftest import KEY, Run
@@ -241,6 +243,30 @@ def test_of_two_runs_at_once_one_pays(emulator, run, pictures, tmp_path):
     assert other.wait() == 0
     assert emulator.stats()["calls"] == 150
     assert run(*flags, features=None).manifest["skipped"] == {"answered": 150}
+
+
+@pytest.mark.parametrize(
+    ("anew", "after", "is_whole"),
+    [
+        (("--fit", 2 * FIT), ("--fit", 2 * FIT), True),  # called as the answers are to fewer pixels
+        pytest.param(("--redrive", "everything"), (), False, marks=pytest.mark.long),
+    ],
+)
+def test_what_a_killed_run_asked_anew_of_answered_images_is_kept(
+    emulator, run, pictures, tmp_path, anew, after, is_whole
+):
+    folder, output = pictures(100, width=2 * WIDTH)[0].parent, tmp_path / "out"
+    flags = ("--images", folder / "*.png", "--output", output, "--features", "tags")
+    assert run(*flags, "--fit", FIT, features=None).code == 0
+    segments = output / "journal" / "*" / "*" / "*.parquet"
+    killable = Killable(emulator, [*flags, "--requests_per_second", 50, *anew])
+    killable.kill_when(lambda: glob.glob(str(segments)))
+    [(journalled,)] = duckdb.sql(f"SELECT count(*) FROM '{segments}'").fetchall()
+    paid = emulator.stats()["calls"]
+    finished = run(*flags, *after, features=None)
+    assert finished.manifest["conservation"]["analyzed"] == (100 if is_whole else journalled)
+    assert emulator.stats()["calls"] - paid == (100 - journalled if is_whole else 0)
+    assert run(*flags, *after, features=None).manifest["skipped"] == {"answered": 100}
 
 
 def test_journalled_answers_of_another_request_are_kept(emulator, run, pictures, tmp_path):

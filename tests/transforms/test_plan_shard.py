@@ -38,8 +38,8 @@ DEAD = st.builds(
 IMAGE = ImageRef("a", "0" * 32, "a")
 
 
-def block(kind, rows):
-    return Block(kind, rows, ANSWERS)
+def block(kind, rows, number=0):
+    return Block(kind, rows, ANSWERS, number)
 
 
 def plan_one(*blocks, policy=None):
@@ -175,13 +175,20 @@ def test_a_class_that_no_dead_letter_has_is_refused():
             RedrivePolicy(redrive)
 
 
-def test_everything_is_asked_anew_but_for_what_a_run_that_died_had_asked_anew():
-    everything = RedrivePolicy("everything")
-    assert [to_do.image.asks for to_do in plan_one(("answered_at", MINE, 5), policy=everything).to_do] == [""]
-    held = plan_one(("answered_at", MINE, 5), ("journalled", MINE, 5, "segment", 0), policy=everything)
-    assert (len(held.to_do), held.recovered) == (1, {})
-    newer = plan_one(("answered_at", MINE, 5), ("journalled", MINE, 6, "segment", 0), policy=everything)
-    assert (len(newer.to_do), newer.recovered, newer.recovered_inputs) == (0, {"segment": [0]}, 1)
+@pytest.mark.parametrize(
+    "journalled", [("journalled", MINE, 5, "segment", 0), ("journalled_dead", MINE, 0, "segment", 0, "rejected_image")]
+)
+@pytest.mark.parametrize("redrive", REDRIVES)
+@pytest.mark.parametrize("answered", ["answered", "answered_of"])
+def test_what_a_run_that_died_had_asked_anew_is_taken_over_whatever_is_asked(answered, redrive, journalled):
+    """Answered by the third of all committed runs; the one that died began after two of them, or after all three."""
+    policy = RedrivePolicy(redrive)
+    answer = block(answered, [(IMAGE.image_id, MINE, *(UNKNOWN if answered == "answered_of" else ()))], 2)
+    for known, recovered in ((2, {}), (3, {"segment": [0]})):
+        journal = block(journalled[0], [(IMAGE.image_id, *journalled[1:])], known)
+        plan = plan_shard([[IMAGE]], [journal, answer], FEATURES, policy)
+        assert plan.recovered | plan.recovered_dead == recovered
+        assert (len(plan.to_do), plan.recovered_inputs) == (int(policy.is_anew and not recovered), len(recovered))
 
 
 FIRST, SECOND, UNKNOWN = ("etag 1", 10, "hash 1"), ("etag 2", 10, "hash 2"), (None, None, None)
@@ -203,7 +210,8 @@ FIRST, SECOND, UNKNOWN = ("etag 1", 10, "hash 1"), ("etag 2", 10, "hash 2"), (No
 )
 def test_what_was_answered_of_another_content_is_asked_again(answers, to_look_at, changed, asks):
     policy = RedrivePolicy("changed")
-    plan = plan_one(*(("answered_of", *row) for row in answers), policy=policy)
+    blocks = [block("answered_of", [(IMAGE.image_id, asked, *content)], at) for asked, at, *content in answers]
+    plan = plan_shard([[IMAGE]], blocks, FEATURES, policy)
     assert [case.contents for case in plan.to_look_at] == ([to_look_at] if to_look_at else [])
     if to_look_at:
         plan = plan_after_look([(plan.to_look_at[0], changed)], FEATURES, policy)
@@ -214,7 +222,7 @@ def test_what_was_answered_of_another_content_is_asked_again(answers, to_look_at
 
 
 def test_what_changed_and_failed_then_is_known():
-    rows = [("answered_of", MINE, 1, *FIRST), ("dead", MINE, DEAD_LETTER), ("deferred", MINE, "outage")]
+    rows = [("answered_of", MINE, *FIRST), ("dead", MINE, DEAD_LETTER), ("deferred", MINE, "outage")]
     for redrive, why in (("changed", None), ("changed,rejected_image", "changed")):
         policy = RedrivePolicy(redrive)
         (case,) = plan_one(*rows, policy=policy).to_look_at
@@ -226,8 +234,9 @@ def test_what_changed_and_failed_then_is_known():
 
 
 def test_what_a_run_that_died_had_called_again_is_taken_over_and_not_looked_at():
-    rows = [("answered_of", MINE, 5, *FIRST), ("journalled", MINE, 6, "segment", 0)]
-    plan = plan_one(*rows, policy=RedrivePolicy("changed"))
+    blocks = [("answered_of", (MINE, *FIRST), 0), ("journalled", (MINE, 6, "segment", 0), 1)]
+    history = [block(kind, [(IMAGE.image_id, *row)], number) for kind, row, number in blocks]
+    plan = plan_shard([[IMAGE]], history, FEATURES, RedrivePolicy("changed"))
     assert (plan.to_look_at, plan.recovered, plan.recovered_inputs) == ([], {"segment": [0]}, 1)
 
 

@@ -25,8 +25,9 @@ def present_ids(images: Iterable[ImageRef]) -> dict[str, str]:
 
 def under_present_ids(history: Iterable[Block], present: dict[str, str], answered: set[str]) -> Iterator[Block]:
     """The history with present ids in place of former ones; adds to `answered` whose answer to the request moved."""
-    for kind, rows, answers in history:
+    for block in history:
+        kind, rows, answers, _ = block
         moved = [row for row in rows if row[0] in present] if present else []
         if kind not in ("dead", "deferred"):
             answered.update(present[row[0]] for row in moved if answers.get(row[1]))
-        yield Block(kind, [(present.get(row[0], row[0]), *row[1:]) for row in rows] if moved else rows, answers)
+        yield block._replace(rows=[(present.get(row[0], row[0]), *row[1:]) for row in rows]) if moved else block

@@ -22,10 +22,10 @@ from ..endpoint.fingerprint import answered_by
 from ..endpoint.request import AnalyzeRequest
 from ..files.rows import read_rows
 from .journal import ANSWERS, kind_of
-from .layout import Layout
-from .log import committed_files, earlier_requests, history_of
+from .layout import Layout, run_of
+from .log import committed_files, earlier_requests, history_of, runs_known
 
-ANSWERED, ANSWERED_AT, ANSWERED_OF = "answered", "answered_at", "answered_of"
+ANSWERED, ANSWERED_OF = "answered", "answered_of"
 SHARD_DIGITS = 2  # 256 shards: an image id's first hex digits
 MOST_SHARD_DIGITS = 4
 _BATCH_ROWS = 65_536
@@ -59,16 +59,17 @@ def held_before_parting(rows: int, digits: int) -> int:
 class HistoryFile(NamedTuple):
     """A file to scan: `kind` is `answered`, `dead`, `deferred`, or of a journal `journalled` or `journalled_dead`.
 
-    Rows of the kind `answered_at` say when, too; those of the kind `answered_of` also of which content: its etag, size
-    and SHA-256.
+    Rows of the kind `answered_of` say of which content, too: its etag, size and SHA-256.
     `answers`: what is answered by a row, by its fingerprint (`answered_by`); of deferred images, no other rows count.
     `fit`: an answer to an image that was fitted to fewer pixels answers nothing.
+    `number`: how many committed runs there were before; of a journal, before its run began.
     """
 
     kind: str
     path: str
     answers: dict[str, int]
     fit: int | None = None
+    number: int = 0
 
 
 class KnownDead(NamedTuple):
@@ -92,12 +93,14 @@ class KnownDead(NamedTuple):
 class Block(NamedTuple):
     """Rows of one shard: their `kind`, a tuple of each that begins with image id and fingerprint, what these answer.
 
+    `number`: of their file.
     Rows of the kind `journalled_small` are answers to too few pixels, which the run after asks again.
     """
 
     kind: str
     rows: list[tuple[Any, ...]]
     answers: dict[str, int]
+    number: int = 0
 
 
 class ReadHistory(beam.PTransform):
@@ -107,7 +110,7 @@ class ReadHistory(beam.PTransform):
       output: the output folder of the earlier runs.
       run_id: the run that reads; the log says what it reads.
       request: what is asked; the blocks say what of it is answered.
-      answered: the kind of the rows of answers; it matters when they came if what is answered is asked again.
+      answered: the kind of the rows of answers.
       shard_digits: how many digits of an image's id are its shard.
       fit: what images are fitted to; an answer to one that was fitted to fewer pixels is none.
     """
@@ -148,11 +151,13 @@ def files_of(
     """Files of committed tables, of a kind for each table that is named, and the journals that the run takes in."""
     committed, reads = history_of(layout, run_id)
     answers = answered_by(request, earlier_requests(layout, committed))
+    numbers = {run: number for number, run in enumerate(committed)}
     for table, path in committed_files(layout, committed, *kinds):
-        yield HistoryFile(kinds[table], path, answers, fit)
+        yield HistoryFile(kinds[table], path, answers, fit, numbers[run_of(layout.name(path))])
+    known = runs_known(layout) if reads else {}
     for name in reads:
         kind = "journalled" if kind_of(name) == ANSWERS else "journalled_dead"
-        yield HistoryFile(kind, layout.path(name), answers, fit)
+        yield HistoryFile(kind, layout.path(name), answers, fit, known.get(run_of(name), 0))
 
 
 def scan(file: HistoryFile, shard_digits: int = SHARD_DIGITS) -> Iterator[tuple[str, Block]]:
@@ -193,8 +198,7 @@ _CONTENT = ("content_etag", "content_bytes", "content_sha256")
 _KINDS = {"images": ANSWERED, "dead_letters": "dead", "deferred": "deferred"}
 _COLUMNS: dict[str, tuple[TableSpec, list[str]]] = {
     ANSWERED: (TABLES["images"], ["fit"]),
-    ANSWERED_AT: (TABLES["images"], ["analyzed_at", "fit"]),
-    ANSWERED_OF: (TABLES["images"], ["analyzed_at", "fit", *_CONTENT]),
+    ANSWERED_OF: (TABLES["images"], ["fit", *_CONTENT]),
     "deferred": (TABLES["deferred"], ["reason"]),
     "journalled": (TABLES["responses"], ["analyzed_at", "fit"]),
     "journalled_dead": (TABLES["dead_letters"], ["redrive_count", "class"]),
@@ -212,11 +216,10 @@ def _rows(file: HistoryFile, table: pa.Table, first: int) -> list[tuple[Any, ...
         columns.append(table["reason"].to_pylist())
     elif file.kind == "dead":
         columns.append(_known_dead(table))
-    elif file.kind != ANSWERED:
-        columns.append(table[_COLUMNS[file.kind][1][0]].cast(pa.int64()).to_pylist())
-    if file.kind == ANSWERED_OF:
+    elif file.kind == ANSWERED_OF:
         columns += [table[name].to_pylist() for name in _CONTENT]
-    if file.kind.startswith("journalled"):
+    elif file.kind.startswith("journalled"):
+        columns.append(table[_COLUMNS[file.kind][1][0]].cast(pa.int64()).to_pylist())
         columns += [[file.path] * table.num_rows, list(range(first, first + table.num_rows))]
     if file.kind == "journalled_dead":
         columns.append(table["class"].to_pylist())
@@ -225,7 +228,7 @@ def _rows(file: HistoryFile, table: pa.Table, first: int) -> list[tuple[Any, ...
 
 def _by_fit(file: HistoryFile, rows: list[tuple[Any, ...]], table: pa.Table) -> tuple[list[Any], list[Any]]:
     """The rows that count, and answers to images that were fitted to too few pixels."""
-    if file.fit is None or file.kind not in (ANSWERED, ANSWERED_AT, ANSWERED_OF, "journalled"):
+    if file.fit is None or file.kind not in (ANSWERED, ANSWERED_OF, "journalled"):
         return rows, []
     large: list[Any] = []
     small: list[Any] = []
@@ -250,4 +253,7 @@ def _by_shard(file: HistoryFile, rows: list[tuple[Any, ...]], shard_digits: int)
         shards.setdefault(shard_of(row[0], shard_digits), []).append(row)
     for shard, block in shards.items():
         asked = {row[1] for row in block}
-        yield shard, Block(file.kind, block, {one: file.answers[one] for one in asked if one in file.answers})
+        yield (
+            shard,
+            Block(file.kind, block, {one: file.answers[one] for one in asked if one in file.answers}, file.number),
+        )

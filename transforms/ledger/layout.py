@@ -34,6 +34,12 @@ def new_run_id(now: datetime | None = None) -> str:
     return f"{now or datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
+def run_of(name: str) -> str:
+    """The run whose partition a file is in, by its name below the output folder."""
+    match = _IN_PARTITION.search(name)
+    return match[1] if match else ""
+
+
 class Layout(NamedTuple):
     """The paths below one output folder."""
 

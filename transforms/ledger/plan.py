@@ -10,14 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..endpoint.faults import OUTAGE_FAULTS, UNSETTLED
 from ..endpoint.signatures import signature_ends_at
 from ..endpoint.uri import ImageRef
 from .content import Content
 from .former_ids import present_ids, under_present_ids
-from .history import ANSWERED, ANSWERED_AT, ANSWERED_OF, Block, KnownDead
+from .history import ANSWERED, ANSWERED_OF, Block, KnownDead
 from .redrive import RedrivePolicy
 
 _IMAGE_FAULTS = frozenset({"invalid_image", "unreadable_image", "rejected_image"})  # whatever is asked
@@ -93,12 +93,14 @@ class Journalled(NamedTuple):
     """Where a journal has an outcome; of a dead letter, of which class.
 
     `order` tells the later of two: when it was answered, in microseconds; of a dead letter, how often it was redriven.
+    `number`: how many committed runs there were when its run began. What these answered, it called on purpose.
     """
 
     order: int
     path: str
     row: int
     fault_class: str = ""
+    number: int = 0
 
 
 def _strength(letter: KnownDead) -> tuple[int, int, float]:
@@ -111,9 +113,12 @@ _Key = tuple[str, str]  # image id, and the fingerprint of what was asked
 
 @dataclass
 class _Known:
-    """What the history says of one shard's images. What is answered of the request are bits of its features."""
+    """What the history says of one shard's images. What is answered of the request are bits of its features.
 
-    answered: set[tuple[Any, ...]] = field(default_factory=set)
+    `answered`: the number of the last run that answered.
+    """
+
+    answered: dict[_Key, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     deferred: set[str] = field(default_factory=set)
     unsettled: set[str] = field(default_factory=set)
@@ -123,16 +128,20 @@ class _Known:
     answers: dict[str, int] = field(default_factory=dict)
     kept: dict[str, list[tuple[int, int, Content]]] = field(default_factory=dict)
 
-    def holds_answer(self, key: _Key, order: int) -> bool:
+    def holds_answer(self, key: _Key, answer: Journalled) -> bool:
         """Whether tables have a journalled answer; one that no table can hold is a dead letter of the same time."""
-        if key in self.answered or (*key, order) in self.answered:
+        if self._is_answered_since(key, answer):
             return True
-        return any(letter.last_attempt_us == order for letter in self._dead_letters(key))
+        return any(letter.last_attempt_us == answer.order for letter in self._dead_letters(key))
 
-    def holds_dead(self, key: _Key, order: int) -> bool:
+    def holds_dead(self, key: _Key, dead: Journalled) -> bool:
         """Whether tables have a journalled dead letter, or one of another run that called the image in its place."""
         called = (letter for letter in self._dead_letters(key) if letter.attempts)
-        return key in self.answered or any(letter.redrive_count >= order for letter in called)
+        return self._is_answered_since(key, dead) or any(letter.redrive_count >= dead.order for letter in called)
+
+    def _is_answered_since(self, key: _Key, journalled: Journalled) -> bool:
+        """Whether another run answered since the journal's began: it took that over, or called in its place."""
+        return self.answered.get(key, -1) >= journalled.number
 
     def case(self, image: ImageRef, missing: int) -> Case:
         """All that is known of an image; a fault of one that was answered is past."""
@@ -211,15 +220,14 @@ def plan_after_look(
 
 def _gather(history: Iterable[Block]) -> _Known:
     known = _Known()
-    for kind, rows, answers in history:
+    for kind, rows, answers, number in history:
         known.answers.update(answers)
-        if kind in (ANSWERED, ANSWERED_AT, ANSWERED_OF):
-            known.answered.update(row[:3] for row in rows)
-            for image_id, asked, *more in rows:
+        if kind in (ANSWERED, ANSWERED_OF):
+            for image_id, asked, *content in rows:
+                known.answered[image_id, asked] = max(number, known.answered.get((image_id, asked), 0))
                 known.held[image_id] = known.held.get(image_id, 0) | answers.get(asked, 0)
-                if kind == ANSWERED_OF and asked in answers:
-                    at, *content = more
-                    known.kept.setdefault(image_id, []).append((at, answers[asked], Content(*content)))
+                if content and asked in answers:
+                    known.kept.setdefault(image_id, []).append((number, answers[asked], Content(*content)))
         elif kind == "deferred":
             known.deferred.update(image_id for image_id, _, _ in rows)
             known.unsettled.update(image_id for image_id, _, reason in rows if reason == UNSETTLED)
@@ -229,7 +237,7 @@ def _gather(history: Iterable[Block]) -> _Known:
         else:
             newest = known.journalled_dead if kind == "journalled_dead" else known.journalled
             for image_id, asked, *where in rows:
-                one = Journalled(*where)
+                one = Journalled(*where, number=number)
                 newest[image_id, asked] = max(one, newest.get((image_id, asked), one))
     return known
 
@@ -240,15 +248,15 @@ def _recover(plan: ShardPlan, known: _Known) -> dict[str, int]:
     Answers to too few pixels settle it too, as the tables of a run hold an image once; the next run asks again.
     """
     settled: dict[str, int] = defaultdict(int)
-    for key, (order, path, row, _) in known.journalled.items():
-        if not known.holds_answer(key, order):
-            plan.recovered.setdefault(path, []).append(row)
+    for key, answer in known.journalled.items():
+        if not known.holds_answer(key, answer):
+            plan.recovered.setdefault(answer.path, []).append(answer.row)
             settled[key[0]] |= known.answers.get(key[1], 0)
-    for key, (order, path, row, fault_class) in known.journalled_dead.items():
+    for key, dead in known.journalled_dead.items():
         # Of an image that was called twice, by tries that did not know of each other, the answer counts.
-        if key not in known.journalled and not known.holds_dead(key, order):
-            plan.recovered_dead.setdefault(path, []).append(row)
-            settled[key[0]] |= _ALL if fault_class in _IMAGE_FAULTS else known.answers.get(key[1], 0)
+        if key not in known.journalled and not known.holds_dead(key, dead):
+            plan.recovered_dead.setdefault(dead.path, []).append(dead.row)
+            settled[key[0]] |= _ALL if dead.fault_class in _IMAGE_FAULTS else known.answers.get(key[1], 0)
     return settled
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..endpoint.errors import MANY, ConfigurationError, check_type, check_whole
 from ..endpoint.faults import FAULTS
-from .history import ANSWERED, ANSWERED_AT, ANSWERED_OF, KnownDead
+from .history import ANSWERED, ANSWERED_OF, KnownDead
 
 REDRIVES = ("none", "retryable", "failed", "changed", "everything")
 NONE, RETRYABLE, FAILED, CHANGED, EVERYTHING = REDRIVES
@@ -64,7 +64,7 @@ class RedrivePolicy:
     @property
     def history_of_answers(self) -> str:
         """What has to be known of answers, as a kind of `ReadHistory`."""
-        return ANSWERED_AT if self.is_anew else ANSWERED_OF if self.looks else ANSWERED
+        return ANSWERED_OF if self.looks else ANSWERED
 
     def skip_reason(self, dead: KnownDead) -> str | None:
         """Why a known bad image is not called again; None if it is."""
