@@ -237,7 +237,7 @@ def _gather(history: Iterable[Block]) -> _Known:
         else:
             newest = known.journalled_dead if kind == "journalled_dead" else known.journalled
             for image_id, asked, *where in rows:
-                one = Journalled(*where, number=number)
+                one = Journalled(*where)._replace(number=number)
                 newest[image_id, asked] = max(one, newest.get((image_id, asked), one))
     return known
 
