@@ -51,6 +51,7 @@ def main(argv: list[str]) -> int:
       ConfigurationError: a flag cannot work.
     """
     runners.hush()
+    runners.end_servers_with_us()
     config = configure(parse(argv))
     run_id, layout = new_run_id(), Layout(config.output)
     pipeline = beam.Pipeline(runners.runner_of(config.options), config.options)

@@ -1,4 +1,4 @@
-"""Which of Beam's runners runs the job. Its runner in memory gets workers that a signal does not tear down."""
+"""Which of Beam's runners runs the job, and that what it starts on this machine ends with us, and not before."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import difflib
 import logging
 import shlex
 import socket
+import subprocess
 import sys
-from functools import partial
+import threading
+from functools import cache, partial
+from typing import Any
 
 from apache_beam.options.pipeline_options import (
     DirectOptions,
@@ -18,6 +21,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
+from apache_beam.utils.subprocess_server import SubprocessServer
 
 from ..transforms.endpoint.errors import ConfigurationError
 from . import worker
@@ -26,6 +30,9 @@ IN_MEMORY_RUNNER, DATAFLOW_RUNNER = "FnApiRunner", "DataflowRunner"
 _USUAL = "DirectRunner, PrismRunner, DataflowRunner, FlinkRunner, SparkRunner, PortableRunner"
 _SECONDS = 5.0  # to reach a job server
 _WORKER = f"trap '' INT TERM; exec {shlex.quote(sys.executable)} -m {worker.__name__}"
+# The kernel ends it with the thread that started it; and a Ctrl-C in the terminal does not reach it, which in Go ends
+# a process that was started with the signal blocked.
+WITH_US = "setpriv --pdeathsig KILL setsid"
 _EXPECTED = {
     # workers have no main session; ours registers nothing in it
     "apache_beam.runners.portability.local_job_service": "semi_persistent_directory",
@@ -94,6 +101,22 @@ def runner_of(options: PipelineOptions) -> PipelineRunner | str:
         return str(name)
     direct.direct_running_mode = "in_memory"  # the environment is what makes it multi-processing
     return FnApiRunner(SubprocessSDKEnvironment.from_command_string(_WORKER))
+
+
+@cache
+def end_servers_with_us() -> None:
+    """Job servers that Beam starts here, as Prism, end with this process, in whatever way it does (on Linux)."""
+    usual = SubprocessServer.__init__
+
+    def begin(self: SubprocessServer, stub: Any, command: list[str], *more: Any, **named: Any) -> None:
+        usual(self, stub, [*_before_server(), *command], *more, **named)
+
+    SubprocessServer.__init__ = begin
+
+
+def _before_server() -> list[str]:
+    is_for_good = threading.current_thread() is threading.main_thread()
+    return WITH_US.split() if is_for_good and subprocess.getstatusoutput(f"{WITH_US} true")[0] == 0 else []
 
 
 def hush() -> None:

@@ -64,7 +64,7 @@ class Signals:
         finally:
             if not self._stays:
                 self._is_over = True
-                self._pass_on(signal.SIGTERM, None)
+                signal.pthread_kill(self._thread.ident or 0, signal.SIGTERM)
                 self._thread.join()
                 self._thread = None
                 signal.pthread_sigmask(signal.SIG_SETMASK, usual)
@@ -75,21 +75,6 @@ class Signals:
         return code
 
     @contextmanager
-    def not_inherited(self) -> Iterator[None]:
-        """Lets the main thread take them meanwhile, and pass them on: servers that are started end by a SIGINT."""
-        if self._thread is None:
-            yield
-            return
-        usual = [signal.signal(number, self._pass_on) for number in _SIGNALS]
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-            for number, handler in zip(_SIGNALS, usual, strict=True):
-                signal.signal(number, handler)
-
-    @contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:
         """What they do meanwhile."""
         before, self._phase = self._phase, phase
@@ -97,10 +82,6 @@ class Signals:
             yield
         finally:
             self._phase = before
-
-    def _pass_on(self, number: int, _: object) -> None:
-        if self._thread is not None:
-            signal.pthread_kill(self._thread.ident or 0, number)
 
     def _wait(self) -> None:
         signal.sigwait(_SIGNALS)

@@ -19,6 +19,7 @@ from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.schemas import TABLES
 
 KEY = "engines-key"
+FETCHED = Path(__file__).parents[2] / ".venv" / "engines"
 OF_THE_CALL = {"run_id", "request_id", "latency_ms", "analyzed_at", "attempts", "first_attempt_at", "last_attempt_at"}
 
 
@@ -74,6 +75,19 @@ def killed(service: Emulator) -> Callable[..., None]:
         assert process.wait() == -signal.SIGKILL
 
     return run
+
+
+def fetched(variable: str, name: str) -> str:
+    """The path of an engine's part, from the environment or from where `.ci/engines.sh` puts it."""
+    path = Path(os.environ.get(variable) or FETCHED / name)
+    if not path.exists():
+        pytest.skip(f"{name} is not here: set {variable}, or get it into .venv/engines with `.ci/engines.sh`")
+    return str(path)
+
+
+def prism() -> list[str]:
+    """The flags for Prism."""
+    return ["--runner=PrismRunner", f"--prism_location={fetched('PRISM_BINARY', 'prism')}"]
 
 
 def job_environment(service: Emulator) -> dict[str, str]:

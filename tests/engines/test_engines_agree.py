@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,8 +13,8 @@ import pytest
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.schemas import TABLES
 
-ROOT = Path(__file__).parents[2]
-FETCHED = ROOT / ".venv" / "engines"
+from .conftest import fetched, prism
+
 WORKER = Path(__file__).with_name("process_worker.py")
 RATE = 100
 WRITTEN = list(TABLES)
@@ -25,10 +24,6 @@ FAULTS = [
     {"match": {"rate": 0.03, "seed": 3}, "fault": "image_format"},
     {"match": {"rate": 0.03, "seed": 4}, "fault": "no_metadata"},
 ]
-
-
-def prism(folder: Path) -> list[str]:
-    return ["--runner=PrismRunner", f"--prism_location={fetched('PRISM_BINARY', 'prism')}"]
 
 
 def flink(folder: Path) -> list[str]:
@@ -51,19 +46,11 @@ def as_process(folder: Path) -> list[str]:
 ENGINES: dict[str, Callable[[Path], list[str]]] = {
     "in memory": lambda folder: [],
     "multi-processing": lambda folder: ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
-    "Prism, loopback": prism,
-    "Prism, processes": lambda folder: prism(folder) + as_process(folder),
+    "Prism, loopback": lambda folder: prism(),
+    "Prism, processes": lambda folder: prism() + as_process(folder),
     "Flink, loopback": lambda folder: [*flink(folder), "--environment_type=LOOPBACK"],
     "Flink, processes": lambda folder: flink(folder) + as_process(folder),
 }
-
-
-def fetched(variable: str, name: str) -> str:
-    """The path of an engine's part, from the environment or from where `.ci/engines.sh` puts it."""
-    path = Path(os.environ.get(variable) or FETCHED / name)
-    if not path.exists():
-        pytest.skip(f"{name} is not here: set {variable}, or get it into .venv/engines with `.ci/engines.sh`")
-    return str(path)
 
 
 @pytest.fixture(scope="module")
