@@ -168,6 +168,7 @@ def facts(config: JobConfig) -> dict[str, Any]:
         "settings": asdict(config.settings),
         "requests_per_second": config.requests_per_second,
         "fit": config.fit,
+        "max_dead_letters": config.limits.dead_letters.text if config.limits.dead_letters else None,
         "runner": config.runner,
         "schema_version": SCHEMA_VERSION,
         "versions": versions(),

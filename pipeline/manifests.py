@@ -29,6 +29,7 @@ FIELDS: Manifest = {
     "settings": {},
     "requests_per_second": None,
     "fit": None,
+    "max_dead_letters": None,
     "runner": "",
     "schema_version": 1,
     "versions": {},

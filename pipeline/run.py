@@ -166,7 +166,8 @@ def _how_it_stands(record: Record | None) -> tuple[str, int]:
         return with_link(line, EXIT_CODES[failures.OWNED]), failures.OWNED
     run, deferred = record["run_id"], record["conservation"]["deferred"]
     if deferred == 0:
-        return f"run {run} is committed and complete; it was stopped when only its report was missing", 0
+        line = f"run {run} is committed and complete; it was stopped when only its report was missing"
+        return (too_many(record), INCOMPLETE) if record["exit_status"] else (line, 0)
     line = f"incomplete: {deferred} images deferred; run {run} is committed; {WHAT_TO_DO[INTERRUPTED]}"
     return with_link(line, INTERRUPTED), INCOMPLETE
 
@@ -185,14 +186,13 @@ def _say_start(config: JobConfig, started: Started) -> None:
 
 
 def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
-    too_many_dead = too_many(manifest, config.limits.dead_letters)
-    code = 0 if manifest["complete"] and not too_many_dead else INCOMPLETE
+    code: int = manifest["exit_status"]
     with SIGNALS.phase(Phase(end=partial(_end_without_report, code))):
         report = report_line(config.output, manifest["run_id"], config.flags.prices)
     print_end(config.output, manifest, report)
     for line in closed_lines(manifest, len(config.resources)):
         say(line)
-    for line in too_many_dead if manifest["complete"] else incomplete_lines(config.output, manifest):
+    for line in incomplete_lines(config.output, manifest):
         say(line)
     return code
 

@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rows", type=int, default=ROWS, help=f"how many rows of a view; default: {ROWS}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     try:
-        given = parser.parse_args(argv)
+        given = parser.parse_intermixed_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
     folder = Folder(given.output)

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--write", metavar="FILE", help="make a DuckDB database with the views, for other programs")
     parser.add_argument("--json", action="store_true", help="print a JSON list of rows")
     try:
-        given = parser.parse_args(argv)
+        given = parser.parse_intermixed_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
     folder = Folder(given.output)

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..transforms.endpoint.faults import UNSETTLED
 from ..transforms.endpoint.guard import TOO_MANY_DEAD_LETTERS
-from ..transforms.endpoint.limits import DeadLetterLimit
 from ..transforms.files import storage
 from ..transforms.prices import money
 from . import troubleshooting
@@ -66,13 +65,11 @@ def nothing_good(manifest: dict[str, Any]) -> list[str]:
     return [f"no image was answered: all {accounts['dead_letters']} are dead letters"]
 
 
-def too_many(manifest: dict[str, Any], limit: DeadLetterLimit | None) -> list[str]:
-    """A line where the dead letters are more than the limit allows of all that were settled, though none is left."""
+def too_many(manifest: dict[str, Any]) -> str:
+    """The line of a run that is complete, and has not succeeded: there are more dead letters than there may be."""
     dead, answered = (manifest["conservation"][name] for name in ("dead_letters", "analyzed"))
-    if not manifest["complete"] or limit is None or not limit.is_passed(dead, dead + answered, of_all=True):
-        return []
-    line = f"too_many_dead_letters: {dead} of {dead + answered}, with --max_dead_letters {limit.text}"
-    return [with_link(f"{line}; {WHAT_TO_DO[TOO_MANY_DEAD_LETTERS]}", entry_of_deferred(TOO_MANY_DEAD_LETTERS))]
+    line = f"too_many_dead_letters: {dead} of {dead + answered}, with --max_dead_letters {manifest['max_dead_letters']}"
+    return with_link(f"{line}; {WHAT_TO_DO[TOO_MANY_DEAD_LETTERS]}", entry_of_deferred(TOO_MANY_DEAD_LETTERS))
 
 
 def summary(manifest: dict[str, Any]) -> str:
@@ -150,7 +147,9 @@ def closed_lines(manifest: dict[str, Any], resources: int) -> list[str]:
 
 
 def incomplete_lines(output: str, manifest: dict[str, Any]) -> list[str]:
-    """One line per reason for which images were deferred: what happened, and what to do."""
+    """One line per reason for which a run has not succeeded: what happened, and what to do."""
+    if manifest["complete"]:
+        return [too_many(manifest)] if manifest["exit_status"] else []
     told: dict[str, str] = {}
     for name in manifest["tables"]["deferred"]["files"]:
         rows = storage.read_table(storage.join(output, name), ["reason", "detail"])

@@ -17,6 +17,7 @@ from ..schemas.outcomes import DeadLetter, Deferred
 from .call_stats import latency_percentiles
 from .cost import cost_of
 from .counts import Counts, pace, timeline
+from .endpoint.limits import dead_letter_limit
 from .ledger.layout import Layout
 from .ledger.lists import lists_read
 from .ledger.log import entry_of
@@ -46,7 +47,8 @@ class AccountRun(beam.PTransform):
     Args:
       output: the output folder.
       run_id: this run.
-      facts: what the manifest says besides: request, versions, settings. JSON only.
+      facts: what the manifest says besides: request, versions, settings. JSON only. By `max_dead_letters` among them
+        it is decided whether the run succeeded.
       prices: what it cost is told by these.
 
     A run that nobody has started (`start_run`) is started here: it planned from nothing, so it needs the folder for its
@@ -152,7 +154,7 @@ def make_manifest(
         **facts,
         "committed_at": now.isoformat(timespec="seconds"),
         "complete": conservation["deferred"] == 0,
-        "exit_status": 0 if conservation["deferred"] == 0 else 3,
+        "exit_status": 3 if conservation["deferred"] or _has_too_many_dead(conservation, facts) else 0,
         "conservation": conservation,
         "why": _named(counts, "to_do."),
         "skipped": _named(counts, "skipped."),
@@ -199,6 +201,13 @@ def _conservation(files: list[WrittenFile], counts: Mapping[str, int]) -> dict[s
             f"{UNBALANCED}: {accounts}, listed: {listed}, written: {written}; the run is not committed"
         )
     return accounts
+
+
+def _has_too_many_dead(conservation: Mapping[str, int], facts: Mapping[str, Any]) -> bool:
+    if (given := facts.get("max_dead_letters")) is None:
+        return False
+    dead = conservation["dead_letters"]
+    return dead_letter_limit(given).is_passed(dead, dead + conservation["analyzed"], of_all=True)
 
 
 def _named(counts: Mapping[str, int], prefix: str) -> dict[str, int]:

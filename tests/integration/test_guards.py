@@ -100,6 +100,7 @@ def test_a_share_is_judged_from_a_hundred_images_on(emulator, run, pictures, lis
     few = run("--input", listed([*good[:30], *missing[:60]]), "--max_dead_letters", "1%")
     assert few.manifest["conservation"]["analyzed"] == 30, "90 images say little while there are others to call"
     assert (few.code, few.manifest["complete"], few.manifest["deferred"]) == (3, True, {})
+    assert few.manifest["exit_status"] == 3, "elsewhere than here, the manifest alone tells"
     assert "too_many_dead_letters: 60 of 90, with --max_dead_letters 1%; look at the dead letters" in few.err
     flags = ("--input", listed([*good, *missing]), "--max_in_flight", IN_FLIGHT, "--redrive", "failed")
     stopped = run(*flags, "--max_dead_letters", "20 %")

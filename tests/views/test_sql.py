@@ -50,6 +50,11 @@ def test_json_has_values_of_their_types(sql, history):
     }
 
 
+def test_flags_may_stand_before_what_is_asked(sql):
+    code, out, _ = sql("--json", "SELECT 1 AS one")
+    assert (code, json.loads(out)) == (0, [{"one": 1}])
+
+
 def test_queries_come_from_standard_input(sql, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 1 AS one;\nSELECT 2 AS two\n"))
     assert sql() == (0, "one\n1\ntwo\n2\n", "")
