@@ -29,7 +29,7 @@ _DIGITS = Decimal("1e-9")
 
 
 class Spent(NamedTuple):
-    """What a run spent: transactions by day and feature, and the prices of the run."""
+    """What a run spent: transactions by day and feature, and the prices at which they are counted."""
 
     by_day: dict[tuple[date, str], int]
     prices: Prices
@@ -48,24 +48,28 @@ class Spent(NamedTuple):
         return self.prices.cost(self.transactions).quantize(_DIGITS)
 
 
-def spent(manifest: Manifest) -> Spent | None:
-    """What a run cost by its manifest; None where that does not say it, nor what was asked."""
+def spent(manifest: Manifest, prices: Prices | None = None) -> Spent | None:
+    """What a run cost by its manifest; None where that does not say it, nor what was asked.
+
+    `prices`: instead of its own.
+    """
     cost = manifest["cost"]
     if cost["currency"]:
         by_day = {(date.fromisoformat(row["day"]), row["feature"]): row["transactions"] for row in cost["by_day"]}
-        return Spent(by_day, Prices(INDICATIVE | cost["per_thousand"], cost["currency"], cost["prices"]))
+        own = Prices(INDICATIVE | cost["per_thousand"], cost["currency"], cost["prices"])
+        return Spent(by_day, prices or own)
     request = asked(manifest)
     if request is None:
         return None
     day, answers = datetime.fromisoformat(manifest["committed_at"]).date(), manifest["attempts"].get("answered", 0)
-    return Spent({(day, name): answers for name in request.billed_features if answers}, Prices(INDICATIVE))
+    return Spent({(day, name): answers for name in request.billed_features if answers}, prices or Prices(INDICATIVE))
 
 
-def cost_table(manifests: Iterable[Manifest]) -> pa.Table:
+def cost_table(manifests: Iterable[Manifest], prices: Prices | None = None) -> pa.Table:
     """A row for each run, day and feature that was billed, of the schema `COST`. Sums of amounts are exact."""
     rows = []
     for manifest in manifests:
-        if (of_run := spent(manifest)) is not None:
+        if (of_run := spent(manifest, prices)) is not None:
             for (day, feature), number in of_run.by_day.items():
                 amount = of_run.prices.cost({feature: number}).quantize(_DIGITS)
                 rows.append((manifest["run_id"], day, feature, number, amount, of_run.prices.currency))

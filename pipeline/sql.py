@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from ..transforms.endpoint.errors import ConfigurationError
+from ..transforms.prices import read_prices
 from .arguments import Parser, wrapped
 from .manifests import as_it_was_written
 from .terminal import out, say
@@ -29,7 +30,7 @@ def main(argv: list[str]) -> int:
     """Prints what a query finds, or writes a database; returns the exit code.
 
     Raises:
-      ConfigurationError: there is no committed run in the folder, or the query cannot be answered.
+      ConfigurationError: there is no committed run in the folder; the query cannot be answered, or the prices not read.
     """
     parser = Parser(
         prog="image-analysis-beam sql",
@@ -41,11 +42,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("query", nargs="?", help="left out: queries come from standard input")
     parser.add_argument("--write", metavar="FILE", help="make a DuckDB database with the views, for other programs")
     parser.add_argument("--json", action="store_true", help="print a JSON list of rows")
+    parser.add_argument("--prices", help="JSON file with prices per 1 000 transactions, by feature, for cost and runs")
     try:
         given = parser.parse_intermixed_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
-    folder = Folder(given.output)
+    folder = Folder(given.output, prices=read_prices(given.prices) if given.prices else None)
     if given.write:
         _write(folder, given.write)
     if given.query:

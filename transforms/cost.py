@@ -60,7 +60,7 @@ def cost_of(counts: Mapping[str, int], prices: Prices) -> dict[str, Any]:
         "amount": float(prices.cost(transactions)),
         "currency": prices.currency,
         "prices": prices.source,
-        "per_thousand": {name: prices.per_thousand[name] for name in sorted({*transactions, *maybe})},
+        "per_thousand": dict(sorted(prices.per_thousand.items())),
         "reported_units": counts.get(_UNITS, 0) + counts.get(RECOVERED + _UNITS, 0),
         "transactions": transactions,
         "recovered": dict(sorted((+recovered).items())),

@@ -75,7 +75,7 @@ def _state(point: dict[str, int]) -> str:
 
 def cost(manifest: Manifest, prices: Prices | None) -> Cost:
     """What was billed, by the replies' headers and by the price list; by the run's own prices, if none are given."""
-    accounts, told, of_run = manifest["conservation"], manifest["cost"], spent(manifest)
+    accounts, told, of_run = manifest["conservation"], manifest["cost"], spent(manifest, prices)
     prices = prices or (of_run.prices if of_run else Prices(INDICATIVE))
     request = asked(manifest)
     known = accounts["skipped"] + accounts["duplicates"] + manifest["copies"]

@@ -34,41 +34,33 @@ def main(argv: list[str]) -> int:
         given = parser.parse_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
-    out(write_report(given.output, given.run, _prices(given.prices), given.all))
+    prices = read_prices(given.prices) if given.prices else None
+    out(write_report(given.output, given.run, prices, given.all))
     return 0
 
 
 def write_report(output: str, run_id: str | None = None, prices: Prices | None = None, all_runs: bool = False) -> str:
     """Writes the report of a committed run, the latest one if none is named; returns its path.
 
-    `all_runs`: with the history of the folder.
+    `prices`: instead of those of each run. `all_runs`: with the history of the folder.
 
     Raises:
       ConfigurationError: there is no such run, or it is damaged.
     """
-    folder = Folder(output, run_id)
+    folder = Folder(output, run_id, prices)
     with told("report"), as_it_was_written(folder.layout.output), read(folder) as reading:
-        html = render(*page_data(reading, prices, datetime.now(timezone.utc), all_runs))
+        html = render(*page_data(reading, datetime.now(timezone.utc), all_runs))
     path = storage.join(output_folder(output), REPORT)
     storage.write_whole(path, html.encode())
     return path
 
 
-def _prices(path: str | None) -> Prices | None:
-    return read_prices(path) if path else None
-
-
-def report_line(output: str, run_id: str, prices: str | None) -> str:
+def report_line(output: str, run_id: str) -> str:
     """Writes the report of a run that has just ended; returns what to print.
 
     The tables are committed by then: a report that cannot be made is told, and the run is as good as it was.
-
-    Args:
-      output: the output folder.
-      run_id: the run.
-      prices: path of a file of prices, if there is one.
     """
     try:
-        return f"report: {write_report(output, run_id, _prices(prices))}"
+        return f"report: {write_report(output, run_id)}"
     except Exception as error:
         return f"report: it could not be made ({type(error).__name__}: {error}); the tables are complete"

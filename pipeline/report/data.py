@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ...transforms.prices import Prices, money
+from ...transforms.prices import money
 from ..cost import asked
 from ..manifests import Manifest
 from ..views.database import Folder
@@ -44,9 +44,7 @@ FROM mine, span GROUP BY begins ORDER BY begins
 """
 
 
-def page_data(
-    reading: Reading, prices: Prices | None, now: datetime, all_runs: bool = False
-) -> tuple[dict[str, Any], Sheet]:
+def page_data(reading: Reading, now: datetime, all_runs: bool = False) -> tuple[dict[str, Any], Sheet]:
     """The data of the page, and the sheet whose pictures go beside it. `all_runs`: with their history."""
     found = facets(reading)
     sheet = make_sheet(reading, [image_id for one in found["odd"] for image_id in one["images"]])
@@ -70,7 +68,7 @@ def page_data(
         },
         "facets": found,
         "pace": _pace(reading),
-        "cost": _cost(run, prices),
+        "cost": _cost(reading),
         "runs": runs(reading, all_runs),
     }, sheet
 
@@ -153,8 +151,9 @@ def _pace(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _cost(run: Manifest, prices: Prices | None) -> dict[str, Any]:
-    told, accounts = cost(run, prices), run["conservation"]
+def _cost(reading: Reading) -> dict[str, Any]:
+    run = reading.run
+    told, accounts = cost(run, reading.folder.prices), run["conservation"]
     return {
         "currency": told.prices.currency,
         "prices": told.prices.source,

@@ -20,6 +20,7 @@ from ...transforms.files.many import read_many
 from ...transforms.files.schemes import scheme_of
 from ...transforms.ledger.layout import Layout
 from ...transforms.ledger.log import committed_runs
+from ...transforms.prices import Prices
 from ..manifests import Manifest, read_manifests
 from ..paths import output_folder
 from .definitions import VIEWS
@@ -31,11 +32,14 @@ _TYPES = {"int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "string": "
 class Folder:
     """The committed runs of an output folder; with `until`, as it was when that run was committed.
 
+    `prices`: what its runs cost is counted at these, and not at those of each run.
+
     Raises:
       ConfigurationError: there is none, or none of that name, or a manifest is damaged.
     """
 
-    def __init__(self, output: str, until: str | None = None) -> None:
+    def __init__(self, output: str, until: str | None = None, prices: Prices | None = None) -> None:
+        self.prices = prices
         self.layout = Layout(output_folder(output))
         if scheme_of(self.layout.output) is None:
             self.layout = Layout(str(Path(self.layout.output).absolute()))
@@ -118,7 +122,7 @@ def create(
     """
     connection.execute("CREATE SCHEMA IF NOT EXISTS raw; CREATE SCHEMA IF NOT EXISTS known;")
     if any(name.startswith("known.") for name in names):
-        for name, table in known_tables(folder.layout, folder.manifests).items():
+        for name, table in known_tables(folder.layout, folder.manifests, folder.prices).items():
             connection.register("rows_of_manifests", table)
             connection.execute(f"CREATE TABLE known.{name} AS FROM rows_of_manifests")
             connection.unregister("rows_of_manifests")

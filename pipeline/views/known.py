@@ -14,6 +14,7 @@ from ...transforms.endpoint.guard import TOO_MANY_DEAD_LETTERS
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.ledger.layout import Layout
 from ...transforms.ledger.log import earlier_requests
+from ...transforms.prices import Prices
 from ..cost import COST, asked, cost_table, spent, table_of
 from ..manifests import Manifest
 from ..troubleshooting import GO_ON, SLOWER, WHAT_TO_DO
@@ -63,17 +64,17 @@ _ASKED = pa.schema([("fingerprint", pa.string()), ("feature", pa.string()), ("an
 _REASONS = pa.schema([("reason", pa.string()), ("what_to_do", pa.string())])
 
 
-def known_tables(layout: Layout, manifests: dict[str, Manifest]) -> dict[str, pa.Table]:
-    """The tables by name. `manifests` are in the order of the runs."""
+def known_tables(layout: Layout, manifests: dict[str, Manifest], prices: Prices | None = None) -> dict[str, pa.Table]:
+    """The tables by name. `manifests` are in the order of the runs. `prices`: instead of those of each run."""
     requests = set(earlier_requests(layout, manifests))
     requests |= {request for manifest in manifests.values() if (request := asked(manifest))}
     runs = list(manifests.values())
     return {
-        "runs": table_of(_RUNS, (_run(number, run) for number, run in enumerate(runs, 1))),
+        "runs": table_of(_RUNS, (_run(number, run, prices) for number, run in enumerate(runs, 1))),
         "lists": table_of(_LISTS, _lists(runs)),
         "asked": table_of(_ASKED, sorted({row for request in requests for row in _asked(request)})),
         "reasons": table_of(_REASONS, what_to_do().items()),
-        "costs": cost_table(runs),
+        "costs": cost_table(runs, prices),
     }
 
 
@@ -82,8 +83,8 @@ def what_to_do() -> dict[str, str]:
     return {name: fault.fix for name, fault in FAULTS.items()} | WHAT_TO_DO | _SAID
 
 
-def _run(number: int, manifest: Manifest) -> tuple[Any, ...]:
-    of_run, request = spent(manifest), asked(manifest)
+def _run(number: int, manifest: Manifest, prices: Prices | None) -> tuple[Any, ...]:
+    of_run, request = spent(manifest, prices), asked(manifest)
     transactions = of_run.transactions if of_run else {}
     return (
         manifest["run_id"],

@@ -100,6 +100,7 @@ def test_help_and_unknown_commands(capsys):
         ("plan", ["--features", "--prices", "--json"], ["--stored"]),
         ("reflatten", ["--stored", "--output"], ["--features", "--json", "--max_in_flight", "How calls are made"]),
         ("report", ["--run", "--prices"], ["--features"]),
+        ("sql", ["--write", "--prices"], ["--features"]),
     ],
 )
 def test_each_help_lists_its_own_flags(capsys, command, lists, lists_not):

@@ -140,6 +140,8 @@ def test_cost_is_answers_times_features_times_prices(photo_run, tmp_path, capsys
     cost = ANSWERS * (1000 + 500 + 2 + 4 * 1.0) / 1000
     told = Page(photo_run.output).data["cost"]
     assert (told["amount"], told["currency"]) == (f"{cost:.2f}", "EUR")
+    (row,) = Page(photo_run.output).data["runs"]["rows"]
+    assert (f"{row['amount']:.2f}", row["currency"]) == (f"{cost:.2f}", "EUR")
 
 
 def test_images_that_cannot_be_read_say_why_and_keep_their_boxes(emulator, run, tmp_path):

@@ -55,6 +55,16 @@ def test_flags_may_stand_before_what_is_asked(sql):
     assert (code, json.loads(out)) == (0, [{"one": 1}])
 
 
+def test_amounts_at_other_prices(sql, tmp_path):
+    prices = tmp_path / "prices.json"
+    prices.write_text('{"currency": "EUR", "tags": 100, "caption": 3000}')
+    at_these = "sum(transactions * CASE feature WHEN 'tags' THEN 0.1 ELSE 3 END) = sum(amount)"
+    query = f"SELECT {at_these} AS cost, sum(amount) = (SELECT sum(amount) FROM runs) AS runs, currency FROM cost"
+    code, out, _ = sql(f"{query} GROUP BY ALL", "--prices", prices, "--json")
+    assert code == 0
+    assert json.loads(out) == [{"cost": True, "runs": True, "currency": "EUR"}]
+
+
 def test_queries_come_from_standard_input(sql, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 1 AS one;\nSELECT 2 AS two\n"))
     assert sql() == (0, "one\n1\ntwo\n2\n", "")
