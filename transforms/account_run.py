@@ -14,7 +14,7 @@ import apache_beam as beam
 
 from ..schemas import TABLES
 from ..schemas.outcomes import DeadLetter, Deferred
-from .call_stats import latency_percentiles
+from .call_stats import latency_percentiles, processes_of
 from .cost import cost_of
 from .counts import Counts, pace, timeline
 from .endpoint.limits import dead_letter_limit
@@ -30,7 +30,7 @@ from .write_tables import WrittenFile
 
 FILES = "files"
 UNBALANCED = "the accounts do not add up"
-_CALL_COUNTS = ("retries", "billed_units", "bytes_sent", "throttled_seconds", "breaker_openings", "processes")
+_CALL_COUNTS = ("retries", "billed_units", "bytes_sent", "throttled_seconds", "breaker_openings")
 
 
 class AccountingError(Exception):
@@ -164,6 +164,7 @@ def make_manifest(
         "calls": {
             "attempts": sum(_named(counts, "attempts.").values()),
             **{name: counts.get(name, 0) for name in _CALL_COUNTS},
+            "processes": processes_of(counts),
             "requests_per_second": pace(counts),
         },
         "cost": cost_of(counts, prices or Prices(INDICATIVE)),

@@ -1,7 +1,7 @@
 """What the calls of a run came to, in numbers that add up: counts by class, a latency histogram, a time line.
 
-Gathered on the bundle thread from finished calls and emitted as an element, so a retried bundle is counted once. Beam's
-own metrics (for Dataflow's pages) are reported beside it.
+They travel as elements, so that a retried bundle is counted once; those of a run with its outcomes in the journal, so
+that a try that died is counted too. Beam's own metrics (for Dataflow's pages) are reported beside them.
 """
 
 from __future__ import annotations
@@ -9,36 +9,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from uuid import uuid4
 
 from .cost import transactions_of
-from .counts import Counts, step_name
+from .counts import step_name
 from .endpoint.settle import Attempt
 
+THIS_PROCESS = uuid4().hex
+_PROCESS = "process."
 _BUCKETS_PER_OCTAVE = 8  # latency is known to 9 %
 
 
-class CallStats:
-    """Sums over finished attempts; `as_counts` is what travels."""
-
-    def __init__(self) -> None:
-        self._counts = Counts()
-
-    def add(self, attempts: Iterable[Attempt]) -> None:
-        """Takes the attempts of one call."""
-        self._counts.add(counts_of(attempts))
-
-    def add_events(self, events: Mapping[str, int]) -> None:
-        """Takes what happened in the process."""
-        self._counts.add(events)
-
-    def as_counts(self) -> dict[str, int]:
-        """Name -> number, to be added up over bundles."""
-        return {name: number for name, number in self._counts.total().items() if number}
-
-
-def counts_of(attempts: Iterable[Attempt]) -> Counter[str]:
-    """What the attempts of one call came to."""
-    counts: Counter[str] = Counter()
+def counts_of(attempts: Iterable[Attempt], events: Mapping[str, int]) -> Counter[str]:
+    """What the attempts of one call came to, and what happened in the process meanwhile."""
+    counts = Counter(events)
     for number, attempt in enumerate(attempts):
         counts[f"attempts.{attempt.result}"] += 1
         counts[f"latency.{_bucket(attempt.latency)}"] += 1
@@ -47,7 +31,14 @@ def counts_of(attempts: Iterable[Attempt]) -> Counter[str]:
         counts["billed_units"] += attempt.billed_units
         counts["retries"] += number > 0
         counts.update(transactions_of(attempt))
-    return counts
+    if counts:
+        counts[_PROCESS + THIS_PROCESS] = 1
+    return +counts
+
+
+def processes_of(counts: Mapping[str, int]) -> int:
+    """How many processes called: each is known by its name, however often it is counted."""
+    return sum(name.startswith(_PROCESS) for name in counts)
 
 
 def _bucket(seconds: float) -> int:

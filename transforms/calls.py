@@ -13,7 +13,8 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.timestamp import Timestamp
 
 from ..schemas.outcomes import Analyzed, Deferred
-from .call_stats import CallStats
+from .call_stats import counts_of
+from .counts import Counts
 from .endpoint.admission import Waiter
 from .endpoint.call import Caller
 from .endpoint.guard import Guard, Tally
@@ -109,7 +110,7 @@ class Calls(MemberFn):
         self._admission.more_to_come(self._bundle)
         if self._lanes is not None:
             self._lanes.want()
-        self._stats: dict[Any, CallStats] = {}
+        self._stats: dict[Any, Counts] = {}
 
     def process(self, batch: bytes, window: Any = beam.DoFn.WindowParam) -> Iterator[Any]:
         for image, timestamp in unpack(batch):
@@ -125,7 +126,7 @@ class Calls(MemberFn):
         if self._tallies is not None:
             self._tallies.on_beat()
         for window, stats in self._stats.items():
-            if counts := stats.as_counts():
+            if counts := stats.total():
                 yield windowed(TaggedOutput(STATS, counts), window)
 
     def teardown(self) -> None:
@@ -216,7 +217,6 @@ class Calls(MemberFn):
         if not isinstance(call.outcome, Deferred):
             self._count(Tally(1, int(not is_answer)))
         self._live.add({ANALYZED if is_answer else call.outcome.table: 1, **_live_attempts(call)})
-        self._note_events(self._stats_of(place.window))
         yield from self._pass_on(call, place)
 
     def _count(self, tally: Tally) -> None:
@@ -228,18 +228,16 @@ class Calls(MemberFn):
             self._tallies.on_beat()  # the others are to stop too
 
     def _pass_on(self, call: Call, place: Place) -> Iterator[Any]:
-        self._stats_of(place.window).add(call.attempts)
-        outcome = call.outcome if isinstance(call.outcome, Analyzed) else TaggedOutput(FAILURES, call.outcome)
-        yield windowed(outcome, place.window, Timestamp(micros=place.timestamp))
+        counts = counts_of(call.attempts, self._admission.take_events())
+        self._metrics.count_events(counts)
+        self._stats.setdefault(place.window, Counts()).add(counts)
+        yield emitted(call, place)
 
-    def _stats_of(self, window: Any) -> CallStats:
-        return self._stats.setdefault(window, CallStats())
 
-    def _note_events(self, stats: CallStats) -> None:
-        events = self._admission.take_events()
-        if events:
-            stats.add_events(events)
-            self._metrics.count_events(events)
+def emitted(call: Call, place: Place) -> Any:
+    """The outcome of a call, with its tag, in the window that its image came with."""
+    outcome = call.outcome if isinstance(call.outcome, Analyzed) else TaggedOutput(FAILURES, call.outcome)
+    return windowed(outcome, place.window, Timestamp(micros=place.timestamp))
 
 
 def _live_attempts(call: Call) -> dict[str, int]:

@@ -1,13 +1,14 @@
 """`JournalledCalls`: calls of a run whose answers are durable when they are passed on, and paid once on every try.
 
 A batch is claimed before its first call. What its segments hold is passed on, the rest is called; answers, and dead
-letters of calls that were made, go to the journal from the threads that call. What is passed on is what was read or
-written there, with the counts of its calls, so that a try that died is counted.
+letters of calls that were made, go to the journal from the threads that call, and so does what is deferred and may have
+been billed. What is passed on is what was read or written there. All counts travel with the segments, each once, and
+nowhere else: so a try that died, or that the engine made for nothing, is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from queue import Empty
 from time import monotonic
@@ -18,9 +19,8 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.timestamp import Timestamp
 
-from ..schemas.outcomes import Deferred
-from .call_stats import counts_of
-from .calls import FAILURES, STATS, Bundle, Calls, Place
+from .call_stats import THIS_PROCESS, counts_of
+from .calls import FAILURES, STATS, Bundle, Calls, Place, emitted
 from .endpoint.admission import Waiter
 from .endpoint.call import Caller
 from .endpoint.fingerprint import request_fingerprint
@@ -32,14 +32,13 @@ from .endpoint.settings import CallSettings
 from .endpoint.settle import Call
 from .files.patience import patience_with, pauses
 from .ledger.claims import Claim, Turn, batch_id
-from .ledger.journal import ANSWERS, DEFERRED, JournalWriter, Segment
+from .ledger.journal import ANSWERS, DEAD_LETTERS, DEFERRED, JournalWriter, Segment
 from .ledger.layout import Layout
 from .ledger.liveness import beat_seconds
 from .live_counts import live_counts, stop_run
 from .packing import unpack
 from .windowing import windowed
 
-_THIS_PROCESS = uuid4().hex
 _BUNDLES: set[str] = set()  # of this process, that have not ended
 
 
@@ -49,13 +48,14 @@ class _Work(Waiter):
     It gives up when its bundle does, and when another bundle has claimed the batch.
     """
 
-    def __init__(self, bundle: Bundle, places: list[Place], claim: Claim) -> None:
-        self._bundle, self.is_lost = bundle, False
+    def __init__(self, bundle: Bundle, batch: str, places: list[Place], claim: Claim) -> None:
+        self._bundle, self.batch, self.is_lost = bundle, batch, False
         self.places: dict[str, list[Place]] = {}
         for place in places:
             self.places.setdefault(place.image.image_id, []).append(place)
         self.window = places[0].window
         self.claim, self.under_way = claim, 0
+        self.counted: set[str] = set()  # names of segments
 
     @property
     def has_given_up(self) -> bool:
@@ -108,7 +108,7 @@ class JournalledCalls(Calls):
         asked = request_fingerprint(self._request.asking(places[0].image.asks))
         name = batch_id((place.image.image_id for place in places), asked)
         claim = Claim(self._folder, name, {place.image.image_id for place in places}, self._who(), self._has_ended)
-        self._works[name] = work = _Work(self._bundle, [place._replace(batch=name) for place in places], claim)
+        self._works[name] = work = _Work(self._bundle, name, [place._replace(batch=name) for place in places], claim)
         yield from self._call_what_is_missing(work)
         yield from self._take_finished()
         yield from self._take_durable()
@@ -126,8 +126,7 @@ class JournalledCalls(Calls):
         yield from super().finish_bundle()
         with _nothing_is_paid_that_cannot_be_kept():
             durable = self._writer.close()
-        for segment in durable:
-            yield from self._pass_on_segment(segment)
+        yield from self._pass_on_durable(durable)
         self._end_bundle()
 
     def teardown(self) -> None:
@@ -159,12 +158,14 @@ class JournalledCalls(Calls):
 
     def _begin(self, work: _Work, turn: Turn) -> Iterator[Any]:
         for segment in turn.held:
-            self._count(Tally(segment.rows.num_rows, segment.rows.num_rows * (segment.kind != ANSWERS)))
-            yield from self._pass_on_segment(segment)
+            if segment.kind != DEFERRED:
+                self._count(Tally(segment.rows.num_rows, segment.rows.num_rows * (segment.kind == DEAD_LETTERS)))
+            yield from self._pass_on_segment(work, segment)
         missing = [places[0] for places in work.places.values()] if turn.may_call else []
         work.under_way = len(missing)
         for place in missing:
             yield from self._submit(place)
+        self._forget_if_done(work)
 
     def _pass_time(self, seconds: float) -> Iterator[Any]:
         """Waits, and takes meanwhile what has finished."""
@@ -177,68 +178,66 @@ class JournalledCalls(Calls):
     def _call(self, bundle: Bundle, place: Place) -> Call | None:
         work, writer = self._works[place.batch], self._writer
         call = self._caller(place.image.asks).analyze(place.image, work)
-        if work.is_lost and not call.has_ended:
-            return None
         if writer is not None:
-            _keep(call, place.batch, writer)
-        return call
+            _keep(call, place.batch, writer, counts_of(call.attempts, self._admission.take_events()))
+        return None if work.is_lost and not call.has_ended else call
 
     def _not_made(self, place: Place) -> None:
         self._works[place.batch].under_way -= 1
 
     def _pass_on(self, call: Call, place: Place) -> Iterator[Any]:
-        """What is paid is passed on when it is durable."""
+        """What may be paid for is passed on when it is durable."""
         work, writer = self._works[place.batch], self._writer
         assert writer is not None
         work.under_way -= 1
-        _keep(call, place.batch, writer)
+        _keep(call, place.batch, writer, {})
         if not call.is_kept:
-            assert call.outcome is not None
-            if call.attempts:  # deferred; a try after this one is to count them
-                writer.add(place.batch, call.outcome, counts_of(call.attempts))
             for each in work.places.pop(place.image.image_id):
-                yield from super()._pass_on(call, each)
+                yield emitted(call, each)
         if not work.under_way:
             writer.finish(place.batch)
-        self._forget_if_done(place.batch)
+        self._forget_if_done(work)
 
     def _take_durable(self) -> Iterator[Any]:
         assert self._writer is not None
         with _nothing_is_paid_that_cannot_be_kept():
             durable = self._writer.take()
-        for segment in durable:
-            yield from self._pass_on_segment(segment)
+        yield from self._pass_on_durable(durable)
 
-    def _pass_on_segment(self, segment: Segment) -> Iterator[Any]:
-        """The rows of images that were not passed on yet; two bundles may have paid for one.
+    def _pass_on_durable(self, segments: list[Segment]) -> Iterator[Any]:
+        works = {segment.batch: self._works[segment.batch] for segment in segments}
+        for segment in segments:
+            yield from self._pass_on_segment(works[segment.batch], segment)
+        for work in works.values():
+            self._forget_if_done(work)
 
-        What this bundle deferred it has counted already.
-        """
-        work = self._works.get(segment.batch)
-        if work is None or segment.kind == DEFERRED:
-            return
-        yield windowed(TaggedOutput(STATS, segment.counts), work.window)
+    def _pass_on_segment(self, work: _Work, segment: Segment) -> Iterator[Any]:
+        """Its counts, and the rows of images that were not passed on yet; two bundles may have paid for one."""
+        if segment.name not in work.counted:
+            work.counted.add(segment.name)
+            self._metrics.count_events(segment.counts)
+            yield windowed(TaggedOutput(STATS, segment.counts), work.window)
         ids = segment.rows["image_id"].to_pylist()
         places = [(row, place) for row, image_id in enumerate(ids) for place in work.places.pop(image_id, ())]
-        if places:
-            rows = segment._replace(rows=segment.rows.take([row for row, _ in places]))
-            if segment.kind == ANSWERS:
-                yield windowed(rows.rows, work.window)
-            else:
-                for letter, (_, place) in zip(rows.dead_letters(), places, strict=True):
-                    yield windowed(TaggedOutput(FAILURES, letter), work.window, Timestamp(micros=place.timestamp))
-        self._forget_if_done(segment.batch)
+        if not places:
+            return
+        rows = segment._replace(rows=segment.rows.take([row for row, _ in places]))
+        if segment.kind == ANSWERS:
+            yield windowed(rows.rows, work.window)
+            return
+        for failure, (_, place) in zip(rows.failures(), places, strict=True):
+            yield windowed(TaggedOutput(FAILURES, failure), work.window, Timestamp(micros=place.timestamp))
 
-    def _forget_if_done(self, batch: str) -> None:
-        work = self._works[batch]
-        if not work.places and not work.under_way:
-            del self._works[batch]
+    def _forget_if_done(self, work: _Work) -> None:
+        assert self._writer is not None
+        if not (work.places or work.under_way or self._writer.holds(work.batch)):
+            self._works.pop(work.batch, None)
 
     def _lost(self) -> list[_Work]:
         return [work for work in self._works.values() if work.is_lost and not work.under_way]
 
     def _who(self) -> dict[str, str]:
-        return {"process": _THIS_PROCESS, "bundle": self._name}
+        return {"process": THIS_PROCESS, "bundle": self._name}
 
     def _has_ended(self, bundle: str) -> bool:
         return bundle not in _BUNDLES
@@ -252,14 +251,12 @@ class JournalledCalls(Calls):
             self._writer = None
 
 
-def _keep(call: Call, batch: str, writer: JournalWriter) -> None:
-    """Journals the outcome of a call that was made, by itself or by a copy: it would be lost with the bundle."""
-    if call.is_kept or call.outcome is None or isinstance(call.outcome, Deferred):
-        return
-    if not call.attempts and call.outcome.copy_of is None:
-        return
-    writer.add(batch, call.outcome, counts_of(call.attempts))
-    call.is_kept = True
+def _keep(call: Call, batch: str, writer: JournalWriter, counts: Mapping[str, int]) -> None:
+    """Journals the outcome of a call, once it has one that is to be kept, and counts."""
+    outcome = call.outcome if call.is_to_be_kept and not call.is_kept else None
+    if outcome or counts:
+        writer.add(batch, outcome, counts)
+    call.is_kept |= outcome is not None
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_analysis_beam.transforms.account_run import AddCounts
-from image_analysis_beam.transforms.call_stats import CallStats
+from image_analysis_beam.transforms.call_stats import counts_of, processes_of
 from image_analysis_beam.transforms.counts import MOST_STEPS, Counts, pace, timeline
 from image_analysis_beam.transforms.endpoint.settle import Attempt
 
@@ -23,10 +23,10 @@ def attempt(second, result="answered"):
 
 
 def bundle(attempts):
-    stats = CallStats()
+    counts = Counts()
     for second, result in attempts:
-        stats.add([attempt(second, result)])
-    return stats.as_counts()
+        counts.add(counts_of([attempt(second, result)], {}))
+    return counts.total()
 
 
 def merged(source, totals):
@@ -72,13 +72,13 @@ def check(counts, attempts):
 
 
 def test_six_days_in_one_bundle_are_bounded_all_the_time():
-    stats, most = CallStats(), 0
+    counts, most = Counts(), 0
     seconds = range(0, 6 * DAY, 7)
     for second in seconds:
-        stats.add([attempt(second, CLASSES[second % 3])])
-        most = max(most, len(stats._counts._counts))
+        counts.add(counts_of([attempt(second, CLASSES[second % 3])], {}))
+        most = max(most, len(counts._counts))
     assert most <= 2 * (MOST_STEPS * len(CLASSES) + 10)
-    check(stats.as_counts(), [(second, CLASSES[second % 3]) for second in seconds])
+    check(counts.total(), [(second, CLASSES[second % 3]) for second in seconds])
 
 
 def test_many_short_bundles_are_bounded_in_every_accumulator():
@@ -90,6 +90,14 @@ def test_many_short_bundles_are_bounded_in_every_accumulator():
         most = max(most, len(total._counts))
     assert most <= 2 * (MOST_STEPS + 10)
     check(merged(source, totals), [(second, "answered") for second in seconds])
+
+
+def test_a_process_is_one_however_often_it_is_counted():
+    """As when its bundles fail and all that it holds is made anew."""
+    once = counts_of([attempt(0)], {}) + counts_of([], {"waited.limit": 1})
+    assert processes_of(once + once) == 1
+    assert processes_of(once | {"process.another": 3}) == 2
+    assert counts_of([], {}) == {}
 
 
 def test_other_counts_are_left_alone():

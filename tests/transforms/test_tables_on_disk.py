@@ -177,15 +177,19 @@ def test_what_is_emitted_is_what_is_on_disk_whenever_it_came(tmp_path):
     writer = JournalWriter(str(tmp_path), max_age=1e6)
     for number in range(3):
         writer.add("batch", answer(number), {"attempts.answered": 1})
+    put_off = Deferred("4" * 32, "u", "outage", "unanswered; may have been billed", "v1", "r")
+    writer.add("batch", put_off, {"attempts.unanswered": 1})
+    writer.add("batch", None, {"attempts.throttled": 2})
     writer.add("batch", letter(3), {"attempts.rejected_image": 1})
     emitted = writer.close()
     writer.add("batch", answer(4), {"attempts.answered": 1})  # by a call that was in flight when its bundle died
     held = read_segments(str(tmp_path), "batch")
     assert sorted((segment.kind, segment.rows.num_rows, segment.counts) for segment in held) == [
         ("dead_letters", 1, {"attempts.rejected_image": 1}),
+        ("deferred", 1, {"attempts.unanswered": 1, "attempts.throttled": 2}),
         ("responses", 1, {"attempts.answered": 1}),
         ("responses", 3, {"attempts.answered": 3}),
     ]
-    assert [*held[0].dead_letters()] == [letter(3)]
+    assert [list(segment.failures()) for segment in held[:2]] == [[letter(3)], [put_off]]
     for segment in emitted:
         assert any(segment.rows.equals(other.rows) for other in held)

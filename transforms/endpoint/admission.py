@@ -117,7 +117,7 @@ class Admission:
         self._pauses = threading.Condition(self._lock)
         self._pausing = 0
         self._feeding: set[Waiter] = set()
-        self._events: Counter[str] = Counter(processes=1)
+        self._events: Counter[str] = Counter()
         self._waited = dict.fromkeys(Cause, 0.0)
 
     @property

@@ -336,8 +336,7 @@ class Caller:
             call.unanswered += 1
         else:
             call.failures += 1
-        paid = call.unanswered + sum(attempt.is_billed for attempt in call.attempts)  # at the most
-        is_spent = call.failures >= self._settings.max_attempts or paid > self._settings.ambiguous_retries
+        is_spent = call.failures >= self._settings.max_attempts or call.paid > self._settings.ambiguous_retries
         backoff = random.uniform(0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**call.failures))
         call.has_failed = is_spent or time.monotonic() + backoff >= call.deadline
         return 0.0 if place.gate.breaker.is_outage else backoff

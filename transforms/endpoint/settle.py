@@ -68,6 +68,21 @@ class Call:
         """Whether there is an outcome, or the last failure of one that is still to be settled."""
         return self.has_failed or self.outcome is not None
 
+    @property
+    def paid(self) -> int:
+        """How many of its attempts are billed, at the most."""
+        return self.unanswered + sum(attempt.is_billed for attempt in self.attempts)
+
+    @property
+    def is_to_be_kept(self) -> bool:
+        """Whether its outcome would be lost with the bundle: of a call that was made, by itself or by a copy.
+
+        What is deferred may be called by the next try, but where it may have been billed.
+        """
+        if self.outcome is None or isinstance(self.outcome, Deferred):
+            return self.outcome is not None and self.paid > 0
+        return bool(self.attempts) or self.outcome.copy_of is not None
+
 
 @dataclass(frozen=True)
 class Stamp:

@@ -21,7 +21,7 @@ from ..endpoint.errors import ConfigurationError, check_type
 from ..endpoint.fingerprint import answered_by
 from ..endpoint.request import AnalyzeRequest
 from ..files.rows import read_rows
-from .journal import ANSWERS, kind_of
+from .journal import ANSWERS, DEFERRED, kind_of
 from .layout import Layout, run_of
 from .log import committed_files, earlier_requests, history_of, runs_known
 
@@ -156,8 +156,9 @@ def files_of(
         yield HistoryFile(kinds[table], path, answers, fit, numbers[run_of(layout.name(path))])
     known = runs_known(layout) if reads else {}
     for name in reads:
-        kind = "journalled" if kind_of(name) == ANSWERS else "journalled_dead"
-        yield HistoryFile(kind, layout.path(name), answers, fit, known.get(run_of(name), 0))
+        if (held := kind_of(name)) != DEFERRED:
+            kind = "journalled" if held == ANSWERS else "journalled_dead"
+            yield HistoryFile(kind, layout.path(name), answers, fit, known.get(run_of(name), 0))
 
 
 def scan(file: HistoryFile, shard_digits: int = SHARD_DIGITS) -> Iterator[tuple[str, Block]]:

@@ -1,7 +1,8 @@
 """The journal of a run: what was paid for, durable before anything else is done with it, by batch.
 
-A segment is a Parquet file with outcomes of one batch, of the schema of `responses` or of `dead_letters`, written whole
-by a thread; the counts of its calls are in its metadata, so that what a bundle that died had spent is counted.
+A segment is a Parquet file with outcomes of one batch, of the schema of `responses`, `dead_letters` or `deferred`,
+written whole by a thread; what its calls came to is in its metadata, so that what a bundle that died had spent is
+counted. A row of `deferred` is an image that may have been billed: no later try of the bundle calls it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pyarrow as pa
@@ -32,28 +33,30 @@ ANSWERS, DEAD_LETTERS, DEFERRED = "responses", "dead_letters", "deferred"
 _COUNTS = b"counts"
 _CONVERTED_AT_ONCE = 50
 
-Paid = Analyzed | DeadLetter
+Outcome = Analyzed | DeadLetter | Deferred
 
 
 class Segment(NamedTuple):
-    """Outcomes of a batch that are durable: rows of a table, and the counts of the calls that they took.
-
-    Of deferred images there are counts alone; they are stored, and read, as dead letters without a row.
-    """
+    """Outcomes of a batch that are durable: rows of a table, and the counts of its calls; some have counts alone."""
 
     batch: str
     kind: str
     rows: pa.Table
     counts: dict[str, int]
+    name: str = ""
 
-    def dead_letters(self) -> Iterator[DeadLetter]:
-        """The rows as records; of a segment of dead letters."""
-        return dead_letters(self.rows)
+    def failures(self) -> Iterator[DeadLetter | Deferred]:
+        """The rows as records; of a segment without answers."""
+        return map(Deferred._make if self.kind == DEFERRED else DeadLetter._make, _values(self.rows))
 
 
 def dead_letters(rows: pa.Table) -> Iterator[DeadLetter]:
     """Rows of the table `dead_letters` as records."""
-    return map(DeadLetter._make, zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True))
+    return map(DeadLetter._make, _values(rows))
+
+
+def _values(rows: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True)
 
 
 def read_segments(folder: str, batch: str) -> list[Segment]:
@@ -64,7 +67,8 @@ def read_segments(folder: str, batch: str) -> list[Segment]:
 
 def kind_of(path: str) -> str:
     """What a segment holds, by its name; those of versions without batches hold answers."""
-    return DEAD_LETTERS if posixpath.basename(path).startswith(DEAD_LETTERS) else ANSWERS
+    name = posixpath.basename(path)
+    return next((kind for kind in (DEAD_LETTERS, DEFERRED) if name.startswith(kind)), ANSWERS)
 
 
 def read_segment(path: str, batch: str = "") -> Segment:
@@ -73,14 +77,15 @@ def read_segment(path: str, batch: str = "") -> Segment:
     with open_bytes(path) as source:
         file = pq.ParquetFile(source)
         counts = json.loads((file.schema_arrow.metadata or {}).get(_COUNTS, b"{}"))
-        return Segment(batch, kind, TABLES[kind].filled(TABLES[kind].conform(file.read())), counts)
+        rows = TABLES[kind].filled(TABLES[kind].conform(file.read()))
+        return Segment(batch, kind, rows, counts, posixpath.basename(path))
 
 
 class _Held:
     """What is to be a segment of a batch."""
 
     def __init__(self) -> None:
-        self.outcomes: list[Paid | Deferred] = []
+        self.outcomes: list[Outcome | None] = []
         self.counts: Counter[str] = Counter()
         self.since = monotonic()
         self.is_due = False
@@ -106,6 +111,7 @@ class JournalWriter:
         self._folder, self._max_age, self._patience, self._write = folder, max_age, patience, write
         self._changed = threading.Condition()
         self._held: dict[tuple[str, str], _Held] = {}
+        self._not_taken: Counter[str] = Counter()
         self._number = 0
         self._durable: list[Segment] = []
         self._error: BaseException | None = None
@@ -113,17 +119,21 @@ class JournalWriter:
         self._thread = threading.Thread(target=self._write_segments, name="journal", daemon=True)
         self._thread.start()
 
-    def add(self, batch: str, outcome: Paid | Deferred, counts: Mapping[str, int]) -> None:
-        """Takes an outcome; of what is deferred, the counts alone.
+    def add(self, batch: str, outcome: Outcome | None, counts: Mapping[str, int]) -> None:
+        """Takes an outcome, or none, and counts.
 
         Waits where they come faster than they can be written. After the end it writes at once.
         """
+        key = batch, outcome.table if outcome else DEFERRED
         with self._changed:
             self._changed.wait_for(self._takes)
             if self._closed:
-                self._write_segment(batch, outcome.table, [outcome], counts)
+                self._write_segment(*key, [outcome], counts)
                 return
-            held = self._held.setdefault((batch, outcome.table), _Held())
+            if key not in self._held:
+                self._held[key] = _Held()
+                self._not_taken[batch] += 1
+            held = self._held[key]
             held.outcomes.append(outcome)
             held.counts.update(counts)
             held.is_due |= len(held.outcomes) >= SEGMENT_OUTCOMES
@@ -149,7 +159,13 @@ class JournalWriter:
             if self._error is not None:
                 raise self._error
             durable, self._durable = self._durable, []
+            self._not_taken -= Counter(segment.batch for segment in durable)
             return durable
+
+    def holds(self, batch: str) -> bool:
+        """Whether there is anything of a batch that was not taken yet."""
+        with self._changed:
+            return batch in self._not_taken
 
     def close(self) -> list[Segment]:
         """Writes what is left and returns it."""
@@ -182,14 +198,13 @@ class JournalWriter:
                 self._changed.notify_all()
 
     def _write_segment(
-        self, batch: str, kind: str, outcomes: list[Paid | Deferred], counts: Mapping[str, int]
+        self, batch: str, kind: str, outcomes: list[Outcome | None], counts: Mapping[str, int]
     ) -> Segment:
-        name = DEAD_LETTERS if kind == DEFERRED else kind
-        rows = _as_table(name, [outcome for outcome in outcomes if not isinstance(outcome, Deferred)])
+        rows = _as_table(kind, [outcome for outcome in outcomes if outcome])
         metadata = {**(rows.schema.metadata or {}), _COUNTS: json.dumps(counts).encode()}
-        path = join(self._folder, batch, f"{name}-{uuid4().hex}.parquet")
-        self._write_patiently(path, rows.replace_schema_metadata(metadata))
-        return Segment(batch, kind, rows, dict(counts))
+        name = f"{kind}-{uuid4().hex}.parquet"
+        self._write_patiently(join(self._folder, batch, name), rows.replace_schema_metadata(metadata))
+        return Segment(batch, kind, rows, dict(counts), name)
 
     def _write_patiently(self, path: str, rows: pa.Table) -> None:
         for pause in pauses(self._patience):
@@ -224,7 +239,7 @@ class JournalWriter:
         return float("-inf") if held.is_due else held.since + self._max_age
 
 
-def _as_table(kind: str, outcomes: list[Paid]) -> pa.Table:
+def _as_table(kind: str, outcomes: list[Outcome]) -> pa.Table:
     """Converts a few at a time: Arrow keeps the interpreter to itself meanwhile, and calls in flight have to wait."""
     starts = range(0, max(len(outcomes), 1), _CONVERTED_AT_ONCE)
     return pa.concat_tables(TABLES[kind].to_table(outcomes[at : at + _CONVERTED_AT_ONCE]) for at in starts)
