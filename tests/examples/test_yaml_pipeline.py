@@ -15,6 +15,7 @@ from image_analysis_beam.pipeline.__main__ import main as image_analysis_beam
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = ROOT / "examples" / "pipeline.yaml"
+PROVIDERS = ROOT / "transforms" / "providers.yaml"
 MANIFEST = json.loads((ROOT / "docs" / "manifest.schema.json").read_text())
 
 
@@ -68,8 +69,7 @@ providers:
 
 
 def run_fitted(url: str, fit: int, photo: Path, output: Path) -> None:
-    providers = ROOT / "transforms" / "providers.yaml"
-    text = FITTED % {"photo": photo, "url": url, "fit": fit, "output": output, "providers": providers}
+    text = FITTED % {"photo": photo, "url": url, "fit": fit, "output": output, "providers": PROVIDERS}
     main.run([f"--yaml_pipeline={text}", "--runner=FnApiRunner"])
 
 
@@ -84,3 +84,28 @@ def test_images_are_fitted_and_the_tables_are_of_the_image_itself(emulator, pict
 def test_a_side_that_cannot_be_is_refused_before_anything_runs(emulator, pictures, tmp_path):
     with pytest.raises(ValueError, match="fit 63"):
         run_fitted(emulator.url, 63, *pictures(1), tmp_path / "out")
+
+
+ROWS = """
+pipeline:
+  transforms:
+    - type: Create
+      config: {elements: [{sku: a, photo: '%(photo)s'}, {sku: b, photo: null}, {sku: c, photo: null}]}
+    - type: AnalyzeImages
+      input: Create
+      config: {endpoint: '%(url)s', features: tags, uri_field: photo, error_handling: {output: unanswered}}
+    - type: WriteToJson
+      input: AnalyzeImages.unanswered
+      config: {path: '%(output)s/unanswered.json'}
+providers:
+  - include: %(providers)s
+"""
+
+
+def test_rows_without_an_image_have_outcomes_of_their_own(emulator, pictures, tmp_path):
+    (photo,) = pictures(1)
+    text = ROWS % {"photo": photo, "url": emulator.url, "output": tmp_path, "providers": PROVIDERS}
+    main.run([f"--yaml_pipeline={text}", "--runner=FnApiRunner"])
+    failed = sorted((row["sku"], row["fault"], row["message"]) for row in unanswered(tmp_path))
+    assert failed == [(sku, "invalid_uri", "the URI is empty") for sku in "bc"]
+    assert emulator.stats()["calls"] == 1

@@ -58,8 +58,9 @@ class ImageRef(NamedTuple):
     etag: str = ""
 
     @classmethod
-    def of(cls, uri: str, listed_in: str = "", position: int = 0) -> ImageRef:
-        """The reference of any text: a malformed one gets an id too, and fails when it is read."""
+    def of(cls, uri: str | None, listed_in: str = "", position: int = 0) -> ImageRef:
+        """The reference of any text: a malformed one, or none (a row without it), gets an id too, and fails when read."""
+        uri = uri or ""
         return cls(uri, image_id(uri), redact(uri), listed_in=listed_in, position=position)
 
     def __repr__(self) -> str:
