@@ -33,10 +33,10 @@ from .paths import can_be_used
 from .progress import shown
 from .report import report_line
 from .stopping import SIGNALS, Phase
-from .summary import WHAT_TO_DO, closed_lines, incomplete_lines, print_end, too_many
+from .summary import closed_lines, incomplete_lines, print_end, too_many
 from .temporary import live_folder, remove_folder
 from .terminal import say, silence
-from .troubleshooting import EXIT_CODES, INTERRUPTED, STORAGE, with_link
+from .troubleshooting import EXIT_CODES, INTERRUPTED, STORAGE, advice, with_link
 
 INCOMPLETE, ACCOUNTING_FAILED = 3, 4
 _A_MOMENT, _TO_DECIDE = 0.2, 1.5  # seconds
@@ -168,7 +168,7 @@ def _how_it_stands(record: Record | None) -> tuple[str, int]:
     if deferred == 0:
         line = f"run {run} is committed and complete; it was stopped when only its report was missing"
         return (too_many(record), INCOMPLETE) if record["exit_status"] else (line, 0)
-    line = f"incomplete: {deferred} images deferred; run {run} is committed; {WHAT_TO_DO[INTERRUPTED]}"
+    line = f"incomplete: {deferred} images deferred; run {run} is committed; {advice(INTERRUPTED)}"
     return with_link(line, INTERRUPTED), INCOMPLETE
 
 

@@ -7,33 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ..transforms.endpoint.faults import UNSETTLED
 from ..transforms.endpoint.guard import TOO_MANY_DEAD_LETTERS
 from ..transforms.files import storage
 from ..transforms.prices import money
-from . import troubleshooting
-from .report.accounts import cost
+from .report.accounts import SKIPPED, cost, limited_by
 from .terminal import NotPrinted, counted, out, say, seconds
-from .troubleshooting import SINGLE_IMAGES, entry_of_deferred, with_link
+from .troubleshooting import SINGLE_IMAGES, advice, entry_of_deferred, with_link
 
-WHAT_TO_DO = troubleshooting.WHAT_TO_DO | {
-    UNSETTLED: "run the same command again: it tells whether the images or the service are at fault",
-    "throttled": troubleshooting.SLOWER,
-}
-_WHY_SKIPPED = {
-    "answered": "answered before",
-    "known_bad": "known to be bad",
-    "redrives_spent": "called often enough",
-    "unseen": "answered but cannot be looked at",
-}
 _A_CENT = Decimal("0.01")
-_LIMITED_BY = {
-    "limit": "limited by the rate (--requests_per_second, or what was found)",
-    "window": "limited by the window (--max_in_flight)",
-    "refusals": "limited by the service's refusals",
-    "share": "limited by waiting for a share of the rate",
-    "outage": "limited by an outage",
-}
 
 
 def print_end(output: str, manifest: dict[str, Any], *more: str) -> None:
@@ -69,14 +50,14 @@ def too_many(manifest: dict[str, Any]) -> str:
     """The line of a run that is complete, and has not succeeded: there are more dead letters than there may be."""
     dead, answered = (manifest["conservation"][name] for name in ("dead_letters", "analyzed"))
     line = f"too_many_dead_letters: {dead} of {dead + answered}, with --max_dead_letters {manifest['max_dead_letters']}"
-    return with_link(f"{line}; {WHAT_TO_DO[TOO_MANY_DEAD_LETTERS]}", entry_of_deferred(TOO_MANY_DEAD_LETTERS))
+    return with_link(f"{line}; {advice(TOO_MANY_DEAD_LETTERS)}", entry_of_deferred(TOO_MANY_DEAD_LETTERS))
 
 
 def summary(manifest: dict[str, Any]) -> str:
     """The run in one line."""
     accounts, attempts = manifest["conservation"], manifest["calls"]["attempts"]
     extra = f" (and {accounts['recovered_extra']} recovered)" if accounts["recovered_extra"] else ""
-    reasons = ", ".join(f"{number} {_WHY_SKIPPED[reason]}" for reason, number in manifest["skipped"].items())
+    reasons = ", ".join(f"{number} {SKIPPED.get(reason, reason)}" for reason, number in manifest["skipped"].items())
     why_skipped = f" ({reasons})" if reasons else ""
     return (
         f"{counted(accounts['input'], 'image')}{extra}: {accounts['analyzed']} analyzed, "
@@ -133,9 +114,8 @@ def _pace(manifest: dict[str, Any]) -> str:
     pace = manifest["calls"]["requests_per_second"]
     if not pace:
         return ""
-    waited = by_number(manifest["limited_by"])
-    why = f", {_LIMITED_BY.get(waited[0][0], f'limited by {waited[0][0]}')}" if waited else ""
-    return f"; {pace:g} calls a second{why}"
+    why = limited_by(manifest)
+    return f"; {pace:g} calls a second{', ' if why else ''}{why}"
 
 
 def closed_lines(manifest: dict[str, Any], resources: int) -> list[str]:
@@ -157,7 +137,6 @@ def incomplete_lines(output: str, manifest: dict[str, Any]) -> list[str]:
             told.setdefault(reason, " ".join(detail.split()))
     lines = []
     for reason, number in manifest["deferred"].items():
-        fix = WHAT_TO_DO.get(reason) or troubleshooting.advice(reason)
-        line = f"incomplete: {number} images deferred, {reason}: {told.get(reason, '')}; {fix}"
+        line = f"incomplete: {number} images deferred, {reason}: {told.get(reason, '')}; {advice(reason)}"
         lines.append(with_link(line, entry_of_deferred(reason)))
     return lines

@@ -14,10 +14,11 @@ EXIT_CODES = {code: f"exit-code-{code}" for code in (0, 2, 3, 4, 5)}
 # Why images are deferred, besides the systemic faults.
 REASONS = ("outage", UNSETTLED, "throttled", OVER_BUDGET, TOO_MANY_DEAD_LETTERS, INTERRUPTED, "rate_limiter")
 GO_ON = "run the same command again to go on"
-SLOWER = "run the same command again, with a lower --requests_per_second"
-# What a person can do where the table of faults does not say it.
+# What a person can do where the table of faults does not say it, or not all.
 WHAT_TO_DO = {
     "outage": "run the same command again when the service is well",
+    UNSETTLED: "run the same command again: it tells whether the images or the service are at fault",
+    "throttled": "run the same command again, with a lower --requests_per_second",
     OVER_BUDGET: GO_ON,
     TOO_MANY_DEAD_LETTERS: "look at the dead letters and correct the list; the same command again, or with a higher "
     "--max_dead_letters, goes on",

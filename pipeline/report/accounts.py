@@ -11,7 +11,20 @@ from ..cost import asked, spent
 from ..manifests import Manifest
 
 OUTCOMES = ("analyzed", "dead_letters", "deferred", "skipped", "duplicates")
+SKIPPED = {
+    "answered": "answered before",
+    "known_bad": "known to be bad",
+    "redrives_spent": "called often enough",
+    "unseen": "answered but cannot be looked at",
+}
 _OUTAGE_REASON = "outage"
+_LIMITED_BY = {
+    "limit": "limited by the rate (--requests_per_second, or what was found)",
+    "window": "limited by the window (--max_in_flight)",
+    "refusals": "limited by the service's refusals",
+    "share": "limited by waiting for a share of the rate",
+    _OUTAGE_REASON: "limited by an outage",
+}
 
 
 class Step(NamedTuple):
@@ -71,6 +84,15 @@ def _state(point: dict[str, int]) -> str:
         return "throttled"
     away = any(point.get(fault) for fault in OUTAGE_FAULTS)
     return _OUTAGE_REASON if away and not point.get("answered") else ""
+
+
+def limited_by(manifest: Manifest) -> str:
+    """What calls waited for longest, in words; empty where they waited for nothing."""
+    waited = manifest["limited_by"]
+    if not waited:
+        return ""
+    most = max(waited, key=waited.__getitem__)
+    return _LIMITED_BY.get(most, f"limited by {most}")
 
 
 def cost(manifest: Manifest, prices: Prices | None) -> Cost:

@@ -12,7 +12,7 @@ from ..cost import asked
 from ..manifests import Manifest
 from ..views.database import Folder
 from ..views.look import EMULATOR
-from .accounts import OUTCOMES, cost, pace
+from .accounts import OUTCOMES, SKIPPED, cost, limited_by, pace
 from .facets import facets
 from .layers import COUNTED, PLACED
 from .needs import needs
@@ -57,7 +57,7 @@ def page_data(reading: Reading, now: datetime, all_runs: bool = False) -> tuple[
         "run": _run(run, folder),
         "verdict": _verdict(reading, groups, sheet.total),
         "changed": _changed(reading),
-        "outcomes": [[name, run["conservation"][name], run.get(name, {})] for name in OUTCOMES],
+        "outcomes": [[name, run["conservation"][name], _reasons(run.get(name, {}))] for name in OUTCOMES],
         "needs": groups,
         "sheet": {
             "of": sheet.total,
@@ -71,6 +71,11 @@ def page_data(reading: Reading, now: datetime, all_runs: bool = False) -> tuple[
         "cost": _cost(reading),
         "runs": runs(reading, all_runs),
     }, sheet
+
+
+def _reasons(numbers: dict[str, int]) -> dict[str, int]:
+    """In words, where a reason is not its own."""
+    return {SKIPPED.get(reason, reason): number for reason, number in numbers.items()}
 
 
 def _places(sheet: Sheet, ids: Iterable[str]) -> list[int]:
@@ -115,6 +120,7 @@ def _verdict(reading: Reading, groups: list[dict[str, Any]], total: int) -> dict
         "input": accounts["input"],
         "seconds": _duration(reading.run),
         "per_second": calls["requests_per_second"],
+        "limited_by": limited_by(reading.run),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...transforms.endpoint.faults import FAULTS
 from ..cost import asked
-from ..troubleshooting import PAGE, SINGLE_IMAGES, entry_of_deferred
+from ..troubleshooting import PAGE, SINGLE_IMAGES, advice, entry_of_deferred
 from .reading import Reading
 from .wording import readable
 
@@ -56,7 +56,7 @@ def _group(reading: Reading, group: tuple[Any, ...], most: int, room: int) -> di
         "reason": reason,
         "number": number,
         "meaning": FAULTS[reason].cause if reason in FAULTS else "",
-        "what_to_do": what_to_do or "run the same command again",
+        "what_to_do": what_to_do or advice(reason),
         "next": following,
         "since": since,
         "link": f"{_sources()}/blob/main/{PAGE}#{entry}",

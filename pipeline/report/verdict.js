@@ -1,12 +1,5 @@
 // The verdict: what the run came to, what changed since the one before, and what was asked of whom.
 
-const LIMITS = {
-  limit: "the limit",
-  window: "held by the window (--max_in_flight)",
-  refusals: "held back by the service's refusals",
-  share: "held by waiting for a share of the rate",
-  outage: "held up by an outage",
-};
 const OUTCOMES = {
   analyzed: "analyzed now",
   dead_letters: "dead letters",
@@ -14,22 +7,16 @@ const OUTCOMES = {
   skipped: "skipped",
   duplicates: "duplicates",
 };
-const REASONS = {
-  answered: "answered before",
-  known_bad: "known to be bad",
-  redrives_spent: "called often enough",
-  unseen: "answered but cannot be looked at",
-};
 const reasonsOf = (reasons) =>
   Object.entries(reasons)
-    .map(([name, number]) => `${count(number)} ${REASONS[name] || spelled(name)}`)
+    .map(([name, number]) => `${count(number)} ${spelled(name)}`)
     .join(", ");
 
 function drawVerdict() {
   const { verdict, run, cost, pace } = data;
   const calls = pace.calls.attempts;
   const rate = verdict.per_second
-    ? `${Number(verdict.per_second.toPrecision(3))} calls a second${pace.limited_by.length ? `: ${LIMITS[pace.limited_by[0][0]] || pace.limited_by[0][0]}` : ""}`
+    ? `${Number(verdict.per_second.toPrecision(3))} calls a second`
     : "";
   const nothing =
     !calls && verdict.answered === verdict.images
@@ -69,7 +56,7 @@ function drawVerdict() {
         need,
       ),
     ),
-    el("p", { class: "lead" }, joined([money, duration(verdict.seconds), rate, nothing])),
+    el("p", { class: "lead" }, joined([money, duration(verdict.seconds), rate, rate && verdict.limited_by, nothing])),
     changes(),
     emulator &&
       el(

@@ -8,23 +8,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from ...transforms.endpoint.faults import FAULTS, UNSETTLED
+from ...transforms.endpoint.faults import FAULTS
 from ...transforms.endpoint.fingerprint import given_answers, wanted_answers
-from ...transforms.endpoint.guard import TOO_MANY_DEAD_LETTERS
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.ledger.layout import Layout
 from ...transforms.ledger.log import earlier_requests
 from ...transforms.prices import Prices
 from ..cost import COST, asked, cost_table, spent, table_of
 from ..manifests import Manifest
-from ..troubleshooting import GO_ON, SLOWER, WHAT_TO_DO
+from ..troubleshooting import REASONS, advice
 
-# As the view says it; else as the last lines of a run do.
-_SAID = {
-    UNSETTLED: GO_ON,
-    "throttled": SLOWER,
-    TOO_MANY_DEAD_LETTERS: "correct the list, then run the same command again, or with a higher --max_dead_letters",
-}
 _UTC = pa.timestamp("us", tz="UTC")
 _COUNTS = ("input", "recovered_extra", "analyzed", "dead_letters", "deferred", "skipped", "duplicates")
 
@@ -73,14 +66,9 @@ def known_tables(layout: Layout, manifests: dict[str, Manifest], prices: Prices 
         "runs": table_of(_RUNS, (_run(number, run, prices) for number, run in enumerate(runs, 1))),
         "lists": table_of(_LISTS, _lists(runs)),
         "asked": table_of(_ASKED, sorted({row for request in requests for row in _asked(request)})),
-        "reasons": table_of(_REASONS, what_to_do().items()),
+        "reasons": table_of(_REASONS, ((name, advice(name)) for name in sorted({*FAULTS, *REASONS}))),
         "costs": cost_table(runs, prices),
     }
-
-
-def what_to_do() -> dict[str, str]:
-    """What a person can do, by class of dead letter or reason of deferral."""
-    return {name: fault.fix for name, fault in FAULTS.items()} | WHAT_TO_DO | _SAID
 
 
 def _run(number: int, manifest: Manifest, prices: Prices | None) -> tuple[Any, ...]:

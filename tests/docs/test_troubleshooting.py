@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from image_analysis_beam.pipeline.summary import WHAT_TO_DO
 from image_analysis_beam.pipeline.troubleshooting import (
     OTHER,
     PAGE,
     REASONS,
     SINGLE_IMAGES,
+    WHAT_TO_DO,
     entries,
     entry_of_configuration,
     entry_of_deferred,

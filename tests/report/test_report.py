@@ -232,6 +232,7 @@ def test_answers_of_earlier_runs_are_shown_and_other_lists_are_not(emulator, run
     finished = run("--images", folder / "*.png")
     page = Page(finished.output)
     assert (page.outcome("analyzed"), page.outcome("skipped")) == (2, 5)
+    assert ["skipped", 5, {"answered before": 5}] in page.data["outcomes"]
     assert len(page.images) == page.data["sheet"]["of"] == page.data["verdict"]["answered"] == 7
     assert {Path(image["u"]).parent for image in page.images} == {folder}
     assert (page.data["verdict"]["need"], page.data["verdict"]["elsewhere"], page.data["needs"]) == (0, 1, [])

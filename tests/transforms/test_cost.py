@@ -59,6 +59,10 @@ def test_what_earlier_versions_counted():
     assert cost_table([]).num_rows == 0
 
 
+def test_a_run_that_called_nothing_keeps_its_prices():
+    assert cost_of({}, Prices({"tags": 7.0}))["per_thousand"] == {"tags": 7.0}
+
+
 def test_a_segment_of_copies_had_cost_nothing_and_one_without_counts_a_call_for_each_other_answer():
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
     facts = ("a.png", "v1", "run", "2024-02-01", ("tags",), None, "{}", None, None, None, 1.0, 1, False, 9, 0, noon)

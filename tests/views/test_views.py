@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from image_analysis_beam.pipeline.troubleshooting import REASONS, advice
 from image_analysis_beam.pipeline.views.definitions import VIEWS
 from image_analysis_beam.schemas import TABLES
+from image_analysis_beam.transforms.endpoint.faults import FAULTS
 
 
 def rows(views, query):
@@ -62,6 +64,7 @@ def test_failures_are_what_is_open(views, history):
         ("deferred", "over_budget", ["caption"], "called first by the next run"),
     ]
     assert rows(views, "SELECT count(*) FROM failures WHERE what_to_do IS NULL") == [(0,)]
+    assert dict(rows(views, "FROM known.reasons")) == {name: advice(name) for name in (*FAULTS, *REASONS)}
 
 
 def test_every_line_has_an_outcome(views, history):
