@@ -59,7 +59,7 @@ class ImageRef(NamedTuple):
 
     @classmethod
     def of(cls, uri: str | None, listed_in: str = "", position: int = 0) -> ImageRef:
-        """The reference of any text: a malformed one, or none (a row without it), gets an id too, and fails when read."""
+        """The reference of any text: a malformed one, or none (a row without), gets an id too, and fails when read."""
         uri = uri or ""
         return cls(uri, image_id(uri), redact(uri), listed_in=listed_in, position=position)
 
