@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from image_analysis_beam.emulator import Emulator
+from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.flags import parse
 from image_analysis_beam.pipeline.job import build, configure
 
@@ -67,6 +68,17 @@ def test_no_file_no_log_no_line(service, secretive, run, debug_log):
             assert KEY.encode() not in place
             assert SIGNATURE.encode() not in place
     assert "POST" in debug_log.getvalue()
+
+
+def test_no_refusal_of_a_command_line(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("VISION_KEY", KEY)
+    url = f"https://user:{SIGNATURE}@h.example/uris.txt?sv=1&sig={SIGNATURE}"
+    asked = ("--features", "tags", "--endpoint", "https://h.example", "--output", str(tmp_path))
+    for line in (("run", "--input", url, *asked), ("run", url), ("sql", url), ("show", "out", url, url), (url,)):
+        assert main(list(line)) == 2
+        told = capsys.readouterr().err
+        assert "h.example/uris.txt" in told
+        assert SIGNATURE not in told
 
 
 def test_no_graph(secretive, tmp_path):

@@ -3,13 +3,16 @@
 What happens to an image is never an exception; it is an outcome (see `call.py`).
 """
 
+from .redaction import scrub
+
 MANY = 10**12  # more images than anybody has
 
 
 class ConfigurationError(ValueError):
-    """A setting that cannot work. The message names the value, the rule and the fix."""
+    """A setting that cannot work. The message names the value, without the secrets of a URL, the rule and the fix."""
 
     def __init__(self, value: str, rule: str, fix: str) -> None:
+        value, rule = scrub(value, ""), scrub(rule, "")
         super().__init__(f"{value}: {rule}; {fix}")
         self.value, self.rule, self.fix = value, rule, fix
 
