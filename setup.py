@@ -31,6 +31,7 @@ PACKAGES = {
     "image_analysis_beam.emulator": "emulator",
     "image_analysis_beam.emulator.analysis": "emulator/analysis",
     "image_analysis_beam.examples": "examples",
+    "image_analysis_beam.docs": "docs",  # messages lead there
 }
 
 PACKAGE_DATA = {
@@ -38,6 +39,7 @@ PACKAGE_DATA = {
     "image_analysis_beam.transforms": ["providers.yaml"],
     "image_analysis_beam.pipeline.report": ["*.html", "*.css", "*.js"],
     "image_analysis_beam.examples": ["*.yaml"],
+    "image_analysis_beam.docs": ["*.md"],
 }
 
 INSTALL_REQUIRES = [

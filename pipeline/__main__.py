@@ -38,11 +38,12 @@ def main(argv: list[str] | None = None) -> int:
         return BAD_CONFIGURATION
     if arguments[0] not in COMMANDS:
         from ..transforms.endpoint.redaction import scrub
+        from .troubleshooting import with_link
 
         near = get_close_matches(arguments[0], COMMANDS, n=1)
         fix = f"did you mean {near[0]}?" if near else "see --help"
         line = f"image-analysis-beam: command {scrub(arguments[0], '')!r}: known are {', '.join(COMMANDS)}; {fix}"
-        print(f"{line} (docs/troubleshooting.md#commands-and-flags)", file=sys.stderr)
+        print(with_link(line, "commands-and-flags"), file=sys.stderr)
         return BAD_CONFIGURATION
     module, _ = COMMANDS[arguments[0]]
     with nullcontext() if arguments[0] == "emulator" else SIGNALS.taken():

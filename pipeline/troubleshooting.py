@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from pathlib import Path
 
 from ..transforms.endpoint.faults import FAULTS, UNSETTLED
 from ..transforms.endpoint.guard import OVER_BUDGET, TOO_MANY_DEAD_LETTERS
@@ -44,8 +46,11 @@ _FAMILIES = {
 
 
 def with_link(message: str, entry: str) -> str:
-    """The message, with where to read on."""
-    return f"{message} ({PAGE}#{entry})"
+    """The message, with where to read on: in the page of this checkout, or that was installed with the package."""
+    page = Path(__file__).resolve().parents[1] / PAGE
+    with suppress(OSError, ValueError):
+        page = page.relative_to(Path.cwd())
+    return f"{message} ({page}#{entry})"
 
 
 def advice(name: str) -> str:

@@ -26,7 +26,7 @@ from ..options import ImageAnalysisOptions
 from ..resources import entries, resources, whole_rate
 from ..runners import DATAFLOW_RUNNER, in_memory_unless_named
 from ..terminal import out
-from ..troubleshooting import PAGE
+from ..troubleshooting import with_link
 from ..workers import check_processes
 from .calls import call_each
 from .findings import Finding, looked_at
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
 
 def _lines(finding: Finding) -> str:
     line = f"{'ok ' if finding.is_good else 'RED'}  {finding.check:<12} {finding.said}"
-    return line if finding.is_good else f"{line}\n{'':18}fix: {finding.fix} ({PAGE}#{finding.entry})"
+    return line if finding.is_good else with_link(f"{line}\n{'':18}fix: {finding.fix}", finding.entry)
 
 
 def _last_line(number: int, red: int, called: bool) -> str:

@@ -13,9 +13,7 @@ import pytest
 from apache_beam.runners.portability.stager import Stager
 
 ROOT = Path(__file__).parents[2]
-NOT_SOURCE = shutil.ignore_patterns(
-    ".*", "tests", "build", "dist", "out", "*.egg-info", "__pycache__", "docs", "photos"
-)
+NOT_SOURCE = shutil.ignore_patterns(".*", "tests", "build", "dist", "out", "*.egg-info", "__pycache__", "photos")
 IMPORT_ALL = """
 import importlib, pkgutil, image_analysis_beam
 modules = [m.name for m in pkgutil.walk_packages(image_analysis_beam.__path__, "image_analysis_beam.")]

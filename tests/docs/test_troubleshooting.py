@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.troubleshooting import (
     OTHER,
     PAGE,
@@ -44,6 +45,13 @@ def test_every_reason_for_deferring_is_known():
 
 def test_what_nobody_thought_of_has_an_entry_too():
     assert entry_of_configuration(str(ConfigurationError("tea", "it is cold", "warm it"))) == OTHER
+
+
+def test_links_lead_to_the_page_from_any_folder(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fly"]) == 2
+    page, entry = re.findall(r"\((\S+)#(\S+)\)$", capsys.readouterr().err)[0]
+    assert f"\n### {entry.replace('-', ' ').capitalize()}\n" in Path(page).read_text("utf-8")
 
 
 def test_the_link_of_a_run_that_is_refused(emulator, run, pictures, monkeypatch):

@@ -33,6 +33,8 @@ def main() -> None:
     assert files("image_analysis_beam.transforms").joinpath("providers.yaml").is_file()
     examples = {Path(str(path)).name for path in files("image_analysis_beam.examples").iterdir()}
     assert {"pipeline.yaml", "custom_model.py", "dead_letters_to_rows.py", "own_source_and_sink.py"} <= examples
+    refused = subprocess.run([COMMAND, "fly"], capture_output=True, text=True).stderr
+    assert Path(refused.rpartition("(")[2].partition("#")[0]).is_file(), refused
 
     Image.new("RGB", (64, 64), (200, 40, 40)).save("red.png")
     with Emulator(key="key") as emulator:
