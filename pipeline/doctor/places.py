@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from ...transforms.endpoint.errors import ConfigurationError
 from ...transforms.endpoint.payload import is_sent_as_url
+from ...transforms.endpoint.pictures import PayloadFault
 from ...transforms.endpoint.uri import ImageRef, local_path
 from ...transforms.files import storage
 from ...transforms.ledger.layout import Layout
@@ -69,7 +70,7 @@ def _open_first(images: Iterator[ImageRef], where: str) -> None:
     Raises:
       ConfigurationError: one of them cannot be read.
     """
-    for image in islice((image for image in images if image.image_id and not is_sent_as_url(image)), _FIRST):
+    for image in islice(filter(_is_sent_as_bytes, images), _FIRST):
         path = local_path(image.uri)
         try:
             with FileSystems.open(path) as file:
@@ -78,6 +79,14 @@ def _open_first(images: Iterator[ImageRef], where: str) -> None:
             why = f"its image {path!r} cannot be read ({type(error).__name__})"
             fix = f"check path and rights; paths count from {os.getcwd()}"
             raise ConfigurationError(where, why, fix) from None
+
+
+def _is_sent_as_bytes(image: ImageRef) -> bool:
+    """What names no image is a dead letter of its own: `plan` tells of it."""
+    try:
+        return not is_sent_as_url(image)
+    except PayloadFault:
+        return False
 
 
 def _output(flags: ImageAnalysisOptions, options: PipelineOptions) -> Iterator[Finding]:

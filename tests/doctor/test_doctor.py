@@ -30,7 +30,7 @@ def places(tmp_path: Path, pictures, listed) -> dict[str, str]:
     return {
         "out": str(tmp_path / "out"),
         "images": str(tmp_path / "pictures"),
-        "list": str(listed(["https://example.com/a.png", tmp_path / "pictures" / "64-00000.png"])),
+        "list": str(listed(["https://example.com/a.png", "ftp://a", "\0", tmp_path / "pictures" / "64-00000.png"])),
         "lost": str(listed([tmp_path / "lost.png"], "lost.txt")),
         "file": str(tmp_path / "file"),
     }
