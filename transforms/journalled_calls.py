@@ -39,7 +39,23 @@ from .live_counts import live_counts, stop_run
 from .packing import unpack
 from .windowing import windowed
 
-_BUNDLES: set[str] = set()  # of this process, that have not ended
+
+class _Try:
+    """A bundle, for those of this process that wait for its claims: it has ended when its last call has."""
+
+    def __init__(self) -> None:
+        self.has_died = False
+        self.calling: set[tuple[str, str]] = set()  # batch, image
+
+
+_TRIES: dict[str, _Try] = {}  # bundles of this process that have not ended well, by name
+
+
+def _ended_well(bundle: str) -> bool | None:
+    """None while it has not ended."""
+    if (found := _TRIES.get(bundle)) is None:
+        return True
+    return False if found.has_died and not found.calling else None
 
 
 class _Work(Waiter):
@@ -100,14 +116,14 @@ class JournalledCalls(Calls):
         super().start_bundle()
         self._end_bundle()
         self._name, self._writer, self._works = uuid4().hex, JournalWriter(self._folder, patience=self._patience), {}
-        _BUNDLES.add(self._name)
+        self._try = _TRIES[self._name] = _Try()
         live_counts().watch(self._writer)
 
     def process(self, batch: bytes, window: Any = beam.DoFn.WindowParam) -> Iterator[Any]:
         places = [Place(image, window, timestamp) for image, timestamp in unpack(batch)]
         asked = request_fingerprint(self._request.asking(places[0].image.asks))
         name = batch_id((place.image.image_id for place in places), asked)
-        claim = Claim(self._folder, name, {place.image.image_id for place in places}, self._who(), self._has_ended)
+        claim = Claim(self._folder, name, {place.image.image_id for place in places}, self._who(), _ended_well)
         self._works[name] = work = _Work(self._bundle, name, [place._replace(batch=name) for place in places], claim)
         yield from self._call_what_is_missing(work)
         yield from self._take_finished()
@@ -127,7 +143,8 @@ class JournalledCalls(Calls):
         with _nothing_is_paid_that_cannot_be_kept():
             durable = self._writer.close()
         yield from self._pass_on_durable(durable)
-        self._end_bundle()
+        self._writer = None
+        del _TRIES[self._name]
 
     def teardown(self) -> None:
         super().teardown()
@@ -163,8 +180,12 @@ class JournalledCalls(Calls):
             yield from self._pass_on_segment(work, segment)
         missing = [places[0] for places in work.places.values()] if turn.may_call else []
         work.under_way = len(missing)
+        may_be_billed = not turn.is_known and not self._settings.ambiguous_retries
         for place in missing:
-            yield from self._submit(place)
+            if may_be_billed:
+                yield from self._ended(self._caller(place.image.asks).not_again(place.image), place)
+            else:
+                yield from self._submit(place)
         self._forget_if_done(work)
 
     def _pass_time(self, seconds: float) -> Iterator[Any]:
@@ -174,6 +195,14 @@ class JournalledCalls(Calls):
             while (left := ends_at - monotonic()) > 0:
                 yield from self._take(self._bundle.done.get(timeout=left))
                 yield from self._take_durable()
+
+    def _run(self, bundle: Bundle, place: Place) -> None:
+        calling, key = self._try.calling, (place.batch, place.image.image_id)
+        calling.add(key)
+        try:
+            super()._run(bundle, place)
+        finally:
+            calling.discard(key)
 
     def _call(self, bundle: Bundle, place: Place) -> Call | None:
         work, writer = self._works[place.batch], self._writer
@@ -239,16 +268,12 @@ class JournalledCalls(Calls):
     def _who(self) -> dict[str, str]:
         return {"process": THIS_PROCESS, "bundle": self._name}
 
-    def _has_ended(self, bundle: str) -> bool:
-        return bundle not in _BUNDLES
-
     def _end_bundle(self) -> None:
         """What a bundle that died leaves was paid for."""
-        _BUNDLES.discard(self._name)
         if self._writer is not None:
             with suppress(Exception):
                 self._writer.close()
-            self._writer = None
+            self._writer, self._try.has_died = None, True
 
 
 def _keep(call: Call, batch: str, writer: JournalWriter, counts: Mapping[str, int]) -> None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 
 import pytest
 
@@ -15,12 +16,14 @@ import sys
 import apache_beam as beam
 from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, CallSettings
 
-output, run_id, endpoint, listed, rate, in_flight, found = sys.argv[1:]
-settings = CallSettings(requests_per_second=float(rate), max_in_flight=int(in_flight))
+output, run_id, endpoint, listed, rate, in_flight, again, found = sys.argv[1:]
+settings = CallSettings(
+    requests_per_second=float(rate), max_in_flight=int(in_flight), ambiguous_retries=int(again)
+)
 
-def note(image_id):
+def note(line):
     with open(found, "a") as file:
-        file.write(image_id + "\\n")
+        file.write(line + "\\n")
 
 with beam.Pipeline(runner="FnApiRunner") as pipeline:
     calls = (
@@ -33,20 +36,25 @@ with beam.Pipeline(runner="FnApiRunner") as pipeline:
         )
     )
     calls["responses"] | beam.FlatMap(lambda table: table["image_id"].to_pylist()) | beam.Map(note)
+    told = calls["failures"] | beam.Map(lambda failure: f"{failure.image_id} {failure.reason}")
+    told | "NoteFailures" >> beam.Map(note)
 """
 
 
 @pytest.fixture
 def tries(emulator, pictures, listed, tmp_path):
-    """`tries(name)`: starts a try of the one bundle; where it is to say what it passed on."""
+    """`tries(name, again)`: starts a try of the one bundle; where it is to say what it passed on.
+
+    `again`: how often a call that may have been billed is made again.
+    """
     output = str(tmp_path / "out")
     run_id = start_run(output).run_id
     uris = str(listed(pictures(IMAGES)))
     started = []
 
-    def begin(name):
+    def begin(name, again=1):
         found = tmp_path / f"{name}.txt"
-        arguments = [output, run_id, emulator.url, uris, str(RATE), str(IN_FLIGHT), str(found)]
+        arguments = [output, run_id, emulator.url, uris, str(RATE), str(IN_FLIGHT), str(again), str(found)]
         started.append(subprocess.Popen([sys.executable, "-c", TRY, *arguments]))
         return started[-1], found
 
@@ -62,7 +70,7 @@ def after(emulator, calls):
 
 
 def check(found, emulator, hand_overs):
-    ids = found.read_text().split()
+    ids = found.read_text().splitlines()
     assert len(ids) == len(set(ids)) == IMAGES
     calls = emulator.stats()["calls"]
     print(f"{calls} calls for {IMAGES} images")
@@ -79,14 +87,24 @@ def test_both_go_on_and_one_pays(emulator, tries, calls):
     assert check(found, emulator, 0) == check(found_too, emulator, 0) == IMAGES
 
 
-@pytest.mark.parametrize("calls", [100, pytest.param(300, marks=pytest.mark.long)])
-def test_one_is_killed(emulator, tries, calls):
-    first, _ = tries("first")
+@pytest.mark.parametrize(
+    ("calls", "again"),
+    [(100, 0), pytest.param(100, 1, marks=pytest.mark.long), pytest.param(300, 1, marks=pytest.mark.long)],
+)
+def test_one_is_killed(emulator, tries, calls, again):
+    """Where nothing that may have been billed is called again, as with --max_cost, it is deferred."""
+    first, _ = tries("first", again)
     after(emulator, calls)
-    second, found = tries("second")
+    second, found = tries("second", again)
     first.kill()
     assert second.wait() == 0
     check(found, emulator, 1)
+    reasons = Counter(line.partition(" ")[2] for line in found.read_text().splitlines())
+    if again:
+        assert set(reasons) == {""}
+    else:
+        assert set(reasons) == {"", "interrupted"}
+        assert set(emulator.stats(images=True)["images"].values()) == {1}
 
 
 def test_one_stands_still_and_wakes(emulator, tries):

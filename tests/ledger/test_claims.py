@@ -13,13 +13,13 @@ BATCH = batch_id(IDS, "v1")
 
 @pytest.fixture
 def claim(tmp_path):
-    """`claim(process, bundle)`: a try's claim; `claim.ended` are the bundles that have ended."""
+    """`claim(process, bundle)`: a try's claim; `claim.ended_well`: how bundles of it ended."""
 
     def make(process, bundle):
         who = {"process": process, "bundle": bundle}
-        return Claim(str(tmp_path), BATCH, set(IDS), who, make.ended.__contains__)
+        return Claim(str(tmp_path), BATCH, set(IDS), who, make.ended_well.get)
 
-    make.ended = set()
+    make.ended_well = {}
     return make
 
 
@@ -44,14 +44,15 @@ def test_the_name_of_a_batch_is_that_of_its_images_and_of_what_is_asked():
     assert len({BATCH, batch_id(IDS[:1], "v1"), batch_id(IDS, "v2")}) == 3
 
 
-def test_the_first_one_calls_and_a_later_try_in_the_same_process_what_is_missing(claim, journalled):
+@pytest.mark.parametrize("ended_well", [True, False])
+def test_the_first_one_calls_and_a_later_try_in_the_same_process_what_is_missing(claim, journalled, ended_well):
     first, later = claim("p", "1"), claim("p", "2")
-    assert first.turn() == ([], True)
+    assert first.turn() == ([], True, True)
     assert later.turn() is None, "the first one is at it"
     journalled(IDS[0])
-    claim.ended.add("1")
+    claim.ended_well["1"] = ended_well
     turn = later.turn()
-    assert turn.may_call
+    assert (turn.may_call, turn.is_known) == (True, ended_well)
     assert [segment.rows["image_id"].to_pylist() for segment in turn.held] == [IDS[:1]]
     assert first.is_lost()
     assert not later.is_lost()
@@ -74,7 +75,7 @@ def test_another_process_waits_as_long_as_something_comes(claim, journalled):
     for _ in range(DEAD_AFTER):
         assert other.turn() is None
     turn = other.turn()
-    assert (len(turn.held), turn.may_call) == (1, True)
+    assert (len(turn.held), turn.may_call, turn.is_known) == (1, True, False)
 
 
 def test_of_two_that_wait_one_calls(claim):

@@ -62,6 +62,27 @@ def test_the_queued_calls_of_a_bundle_that_dies_are_not_made(emulator, pictures,
     assert kept[0][0] == calls, "what was answered is kept"
 
 
+def test_a_try_after_one_that_died_in_its_process_waits_for_the_calls_in_flight(emulator, pictures, tmp_path):
+    """And pays for none of them again."""
+    emulator.set_faults({"latency": {"seconds": 2}})
+    bug = tmp_path / "bug"
+    bug.touch()
+
+    def fail(_):
+        if bug.exists():
+            raise RuntimeError("a bug downstream")
+
+    p = pipeline()
+    kept_in = {"output": str(tmp_path / "out"), "run_id": "run", "batch_size": CALLS_AT_ONCE}
+    calls = p | beam.Create(list(map(str, pictures(2 * CALLS_AT_ONCE)))) | analyze(emulator, **kept_in)
+    calls["responses"] | "Fail" >> beam.Map(fail)
+    with pytest.raises(RuntimeError, match="a bug downstream"):
+        p.run()
+    bug.unlink()
+    p.run()
+    assert Counter(emulator.stats(images=True)["images"].values()) == {1: 2 * CALLS_AT_ONCE}
+
+
 class Unsteady(Credential):
     """Raises once, then gives the key."""
 

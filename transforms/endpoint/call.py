@@ -17,7 +17,7 @@ from .credentials import Credential
 from .faults import FAULTS, LASTING_OBSTACLES, OBSTACLES, OUTAGE_FAULTS, UNSETTLED, Retry, Verdict, classify
 from .fingerprint import request_fingerprint
 from .fitting import MOST_ORIGINAL_BYTES, NotWanted
-from .gate import REOPENING_JITTER, Gate
+from .gate import INTERRUPTED, REOPENING_JITTER, Gate
 from .guard import Guard
 from .kept_secret import CredentialError, CredentialUnavailable
 from .lane import Lanes, Permit
@@ -135,6 +135,12 @@ class Caller:
             reason = UNSETTLED if breaker.answered_since(float("-inf")) else call.obstacle or "outage"
             billed = "; may have been billed" if call.unanswered else ""
             call.outcome = self._stamp.deferred(call, reason, f"{verdict.fault.name}: {verdict.message}{billed}")
+
+    def not_again(self, image: ImageRef) -> Call:
+        """The call of an image that a try which died may have called: it is not made."""
+        call = Call(image, unanswered=1)
+        call.outcome = self._stamp.deferred(call, INTERRUPTED, "its process died in the call; may have been billed")
+        return call
 
     def _analyze_bytes(self, call: Call, waiter: Waiter) -> None:
         """Calls an image, or takes what another one with the same bytes comes to."""

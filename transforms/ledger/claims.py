@@ -26,10 +26,14 @@ def batch_id(image_ids: Iterable[str], fingerprint: str) -> str:
 
 
 class Turn(NamedTuple):
-    """What was journalled of a batch, and whether what is missing may be called."""
+    """What was journalled of a batch, and whether what is missing may be called.
+
+    `is_known`: all that was called is held; where a try died, there may be more.
+    """
 
     held: list[Segment]
     may_call: bool
+    is_known: bool = True
 
 
 class Claim:
@@ -40,13 +44,13 @@ class Claim:
       batch: its id.
       wanted: the ids of its images.
       who: tells this bundle from every other one: `process`, `bundle`.
-      has_ended: whether a bundle of this process has ended, by its name.
+      ended_well: whether a bundle of this process did, by its name; None while it has not ended.
     """
 
     def __init__(
-        self, folder: str, batch: str, wanted: set[str], who: dict[str, str], has_ended: Callable[[str], bool]
+        self, folder: str, batch: str, wanted: set[str], who: dict[str, str], ended_well: Callable[[str], bool | None]
     ) -> None:
-        self._folder, self._batch, self._wanted, self._who, self._has_ended = folder, batch, wanted, who, has_ended
+        self._folder, self._batch, self._wanted, self._who, self._ended_well = folder, batch, wanted, who, ended_well
         self._number = -1
         self._seen: object = None
         self._looks = 0
@@ -58,9 +62,9 @@ class Claim:
         held = read_segments(self._folder, self._batch)
         if self._wanted <= {image_id for segment in held for image_id in segment.rows["image_id"].to_pylist()}:
             return Turn(held, False)
-        claimant = self._newest()
-        if self._is_gone(claimant, held) and self._create(self._number + 1):
-            return Turn(read_segments(self._folder, self._batch), True)
+        is_known = self._end_of(self._newest(), held)
+        if is_known is not None and self._create(self._number + 1):
+            return Turn(read_segments(self._folder, self._batch), True, is_known)
         return None
 
     def is_lost(self) -> bool:
@@ -81,14 +85,15 @@ class Claim:
         claimant: dict[str, Any] = json.loads(found)
         return claimant
 
-    def _is_gone(self, claimant: dict[str, Any], held: list[Segment]) -> bool:
-        """A bundle of this process that has ended; else one that adds nothing for a few beats."""
+    def _end_of(self, claimant: dict[str, Any], held: list[Segment]) -> bool | None:
+        """Whether the claimant ended well, None while it has not ended: one of another process that adds nothing for a
+        few beats has died."""
         if claimant.get("process") == self._who["process"]:
-            return self._has_ended(claimant["bundle"])
+            return self._ended_well(claimant["bundle"])
         seen = self._number, len(held)
         self._looks = self._looks + 1 if seen == self._seen else 0
         self._seen = seen
-        return self._looks >= DEAD_AFTER
+        return False if self._looks >= DEAD_AFTER else None
 
     def _path(self, number: int) -> str:
         return join(self._folder, self._batch, f"claim.{number}")
