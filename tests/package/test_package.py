@@ -18,7 +18,7 @@ import image_analysis_beam
 from image_analysis_beam.pipeline.__main__ import main
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("schemas", "transforms", "pipeline", "emulator", "examples")
+ROOMS = ("schemas", "transforms", "pipeline", "emulator", "examples", "docs")
 NAME = "image-analysis-beam"
 OF_EXTRAS = {"azure", "boto3", "botocore"}  # in modules that are imported for s3:// and azfs:// only
 
@@ -47,6 +47,7 @@ def test_what_is_shipped(built):
     assert {"__init__.py", "__main__.py", "py.typed", "transforms/providers.yaml", "examples/pipeline.yaml"} <= shipped
     assert {f"pipeline/report/{name}" for name in ("report.html", "report.css", "base.js", "runs.js")} <= shipped
     assert {f"examples/{path.name}" for path in (ROOT / "examples").glob("*.py")} <= shipped
+    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= shipped
     rooms = [room for room in ROOMS if room != "examples"]
     modules = {str(path.relative_to(ROOT)) for room in rooms for path in (ROOT / room).rglob("*.py")}
     assert {name for name in modules if not name.startswith("pipeline/package/")} <= shipped
