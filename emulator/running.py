@@ -74,8 +74,11 @@ class _Control:
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         request = urllib.request.Request(self.url + path, body, method=method)
-        https = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca_path))
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), *([https] if self.ca_path else []))
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        if self.ca_path:
+            context = ssl.create_default_context(cafile=self.ca_path)
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        opener = urllib.request.build_opener(*handlers)
         try:
             with opener.open(request, timeout=30) as response:
                 return dict(json.load(response))

@@ -26,9 +26,11 @@ from .write_run import WriteRun
 
 
 class Uri(NamedTuple):
-    """A row of `ReadImageUris`."""
+    """A row of `ReadImageUris`: the URI, empty for a line that names none, and the list with line or row in it."""
 
     uri: str
+    list: str
+    position: int
 
 
 class Answer(NamedTuple):
@@ -104,7 +106,7 @@ class ReadImageUris(beam.PTransform):
         self._read = read_image_uris.ReadImageUris(_split(lists), _split(images), uri_column)
 
     def expand(self, begin: Any) -> beam.PCollection:
-        return begin | self._read | "Rows" >> beam.Map(lambda image: Uri(image.uri)).with_output_types(Uri)
+        return begin | self._read | "Rows" >> beam.Map(_uri).with_output_types(Uri)
 
 
 class AnalyzeImages(beam.PTransform):
@@ -225,6 +227,10 @@ def _rows(convert: Callable[[Any], Any], kind: Any, kept: _Fields) -> beam.PTran
         return beam.Row(**dict(zip(names, (*values, *convert(outcome)), strict=True)))
 
     return beam.MapTuple(row).with_output_types(RowTypeConstraint.from_fields(fields))
+
+
+def _uri(image: ImageRef) -> Uri:
+    return Uri(image.uri, image.listed_in, image.position)
 
 
 def _split(patterns: str) -> list[str]:

@@ -31,6 +31,7 @@ from ..troubleshooting import EXIT_CODES
 from .findings import Finding, looked_at
 
 _FIRST = 3  # images of each list and pattern that are opened
+_LINES = 1000  # in which they are searched: a list may name URLs only
 
 
 def places(
@@ -70,7 +71,7 @@ def _open_first(images: Iterator[ImageRef], where: str) -> None:
     Raises:
       ConfigurationError: one of them cannot be read.
     """
-    for image in islice(filter(_is_sent_as_bytes, images), _FIRST):
+    for image in islice(filter(_is_sent_as_bytes, islice(images, _LINES)), _FIRST):
         path = local_path(image.uri)
         try:
             with FileSystems.open(path) as file:

@@ -26,12 +26,14 @@ KEY = "emulator-key"
 def places(tmp_path: Path, pictures, listed) -> dict[str, str]:
     pictures(3)
     (tmp_path / "folder").mkdir()
+    lost, url = tmp_path / "lost.png", "https://example.com/a.png"
+    first = [url, "ftp://a", "\0", tmp_path / "pictures" / "64-00000.png"]
     (tmp_path / "file").write_text("no folder")
     return {
         "out": str(tmp_path / "out"),
         "images": str(tmp_path / "pictures"),
-        "list": str(listed(["https://example.com/a.png", "ftp://a", "\0", tmp_path / "pictures" / "64-00000.png"])),
-        "lost": str(listed([tmp_path / "lost.png"], "lost.txt")),
+        "list": str(listed([*first, *[url] * 1000, lost])),
+        "lost": str(listed([lost], "lost.txt")),
         "file": str(tmp_path / "file"),
     }
 

@@ -38,6 +38,7 @@ def test_the_pipeline_writes_tables_and_failures(emulator, uris, broken, tmp_pat
     (failure,) = unanswered(output)
     assert (failure["fault"], failure["retryable"]) == ("invalid_image", False)
     assert failure["image_uri"] == str(broken)
+    assert (failure["list"], failure["position"]) == (str(uris), 13)
     assert emulator.stats()["calls"] == 12
 
 

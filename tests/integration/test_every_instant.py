@@ -188,6 +188,7 @@ def test_ends_at_an_instant(job):
     ends(job, sample(job, 3))
 
 
+@pytest.mark.long
 def test_stands_still_while_another_runs(job):
     stands_still(job, sample(job, 3))
 

@@ -114,12 +114,9 @@ def test_killed_again_and_again_at_random_moments(uninterrupted, emulator, run, 
     check_complete(run(*flags, features=None), expected, emulator)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    "pattern",
-    [
-        "runs/*.json",
-        *(pytest.param(f"{table}/*/*.parquet", marks=pytest.mark.long) for table in ("staging", "images", "deferred")),
-    ],
+    "pattern", ["runs/*.json", "staging/*/*.parquet", "images/*/*.parquet", "deferred/*/*.parquet"]
 )
 def test_killed_during_the_final_writes(uninterrupted, emulator, run, tmp_path, pattern):
     folder, expected = uninterrupted
@@ -269,6 +266,7 @@ def test_what_a_killed_run_asked_anew_of_answered_images_is_kept(
     assert run(*flags, *after, features=None).manifest["skipped"] == {"answered": 100}
 
 
+@pytest.mark.long
 def test_journalled_answers_of_another_request_are_kept(emulator, run, pictures, tmp_path):
     """A crashed run's answers were paid for: they reach the tables whatever the next run asks."""
     folder = pictures(100)[0].parent

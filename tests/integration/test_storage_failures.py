@@ -112,7 +112,7 @@ def test_nobody_reads_what_is_printed(emulator, flags):
 
 
 def test_what_is_printed_has_no_place(emulator, flags):
-    others = ([flags[3]], "show"), (flags, "plan"), (["--help"], "plan"), ([], "--help")
+    others = ([flags[3]], "show"), (["--help"], "plan")
     again = ["--stored", flags[3], "--output", f"{flags[3]}-again"]
     written = (flags, "run", 0), (again, "reflatten", 0)
     for flags_of, name, code in (*written, *((*other, 2) for other in others)):

@@ -34,7 +34,7 @@ def test_other_encodings_are_recognised(refused, encoding):
     words = refused("my uris.txt", URIS.encode(encoding))
     assert words.startswith("input 'my uris.txt': ")
     name = {"latin-1": "LATIN1"}.get(encoding, encoding.upper().replace("-LE", "LE").replace("-BE", "BE"))
-    assert f"convert it: iconv -f {name} -t UTF-8 'my uris.txt' > 'my uris.utf8.txt'" in words
+    assert f"convert it: iconv -f {name} -t UTF-8 < 'my uris.txt' > 'my uris.utf8.txt'" in words
 
 
 def test_the_fix_of_a_compressed_list_and_of_standard_input(refused, tmp_path):
@@ -43,6 +43,18 @@ def test_the_fix_of_a_compressed_list_and_of_standard_input(refused, tmp_path):
     (tmp_path / "spooled.txt").write_bytes(URIS.encode("utf-16"))
     with pytest.raises(ConfigurationError, match=r"input '-': .*; pipe it through iconv -f UTF-16 -t UTF-8$"):
         check_list(ListFile("spooled.txt", "-"), "uri")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl"])
+def test_lines_that_end_in_cr_alone_are_named(refused, name, tmp_path):
+    ending = name.partition(".")[2]
+    words = refused(name, b"uri\ra.jpg\rb.jpg\r")
+    assert "its lines end in CR alone" in words
+    assert words.endswith(f"convert it: tr '\\r' '\\n' < {name} > a.lf.{ending}")
+    (tmp_path / name).write_bytes(b"uri\r\na.jpg\r\n")
+    check_list(ListFile.at(name), "uri")
+    (tmp_path / name).write_bytes(b"uri\r")
+    check_list(ListFile.at(name), "uri")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.parquet", "a.txt.gz", "a"])

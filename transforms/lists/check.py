@@ -32,7 +32,8 @@ def check_list(file: ListFile, column: str) -> None:
     One that is compressed is read to its end: nothing else tells whether it is whole.
 
     Raises:
-      ConfigurationError: it cannot be opened, is no text in UTF-8 by more than half of its lines, or lacks the column.
+      ConfigurationError: it cannot be opened, is no text in UTF-8 by more than half of its lines, has lines that end
+        in CR alone, or lacks the column.
     """
     kind = list_format(file.name)
     try:
@@ -59,6 +60,8 @@ def _check_encoding(file: ListFile, head: bytes) -> None:
         raise _not_utf_8(file, f"it begins with the byte order mark of {marked}", marked)
     if head.startswith(GZIP_MAGIC):
         raise ConfigurationError(f"input {file.name!r}", "it is compressed with gzip", f"name it {file.name}.gz")
+    if b"\r" in head.strip() and b"\n" not in head:
+        raise _to_convert(file, "its lines end in CR alone, as in files of old Macs", "tr '\\r' '\\n'", "lf")
     lines_of_head = head.split(b"\n")
     if len(head) == _FIRST_BYTES:
         lines_of_head.pop()  # it may end within a character
@@ -81,13 +84,16 @@ def _is_not_utf_8(line: bytes) -> bool:
 
 
 def _not_utf_8(file: ListFile, rule: str, encoding: str) -> ConfigurationError:
-    iconv = f"iconv -f {encoding} -t UTF-8"
+    return _to_convert(file, rule, f"iconv -f {encoding} -t UTF-8", "utf8")
+
+
+def _to_convert(file: ListFile, rule: str, command: str, mark: str) -> ConfigurationError:
     stem, ending = posixpath.splitext(file.name.removesuffix(".gz"))
-    source, target = shlex.quote(file.name), shlex.quote(f"{stem}.utf8{ending}")
+    source, target = shlex.quote(file.name), shlex.quote(f"{stem}.{mark}{ending}")
     if file.name == STANDARD_INPUT:
-        fix = f"pipe it through {iconv}"
+        fix = f"pipe it through {command}"
     elif is_gzipped(file.name):
-        fix = f"convert it: gzip -dc {source} | {iconv} > {target}"
+        fix = f"convert it: gzip -dc {source} | {command} > {target}"
     else:
-        fix = f"convert it: {iconv} {source} > {target}"
+        fix = f"convert it: {command} < {source} > {target}"
     return ConfigurationError(f"input {file.name!r}", rule, fix)
