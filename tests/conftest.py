@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from inspect import Signature
@@ -14,7 +15,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from apache_beam.transforms import core
+from apache_beam.transforms import core, userstate
 from apache_beam.typehints.decorators import get_signature
 from hypothesis import HealthCheck, settings
 from PIL import Image
@@ -29,9 +30,14 @@ settings.register_profile("seeds", _PATIENT, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 pytest_plugins = ["stand_ins.fixtures"]
 
-# A third of what a small pipeline takes is Beam reading the signature of each method of each DoFn, four times, and
-# argparse looking for translations: a suite of a thousand pipelines does the first once, and has nothing to translate.
+# Half of what a small pipeline takes is Beam reading the signature of each method of each DoFn, ten times, and argparse
+# asking for translations and for the width of a terminal at each of Beam's options, a hundred times: a suite of a
+# thousand pipelines does the first once, has nothing to translate, and no terminal.
 os.environ["LANGUAGE"] = "C"
+_terminal_size = shutil.get_terminal_size
+shutil.get_terminal_size = lambda fallback=(80, 24): (
+    _terminal_size(fallback) if "COLUMNS" in os.environ else os.terminal_size(fallback)
+)
 _signature_of_bound = lru_cache(4096)(lambda function: get_signature(MethodType(function, object())))
 
 
@@ -40,6 +46,20 @@ def _signature(function: Callable[..., Any]) -> Signature:
 
 
 core.get_signature = _signature
+
+_specs_of_dofn = userstate.get_dofn_specs
+_specs: dict[
+    type, tuple[set[Any], set[Any]]
+] = {}  # of state and timers: no DoFn has any of its own that its class has not
+
+
+def _specs_of_class(dofn: Any) -> tuple[set[Any], set[Any]]:
+    if type(dofn) not in _specs:
+        _specs[type(dofn)] = _specs_of_dofn(dofn)
+    return _specs[type(dofn)]
+
+
+userstate.get_dofn_specs = _specs_of_class
 
 KEY = "emulator-key"
 ALL_FEATURES = "caption,denseCaptions,tags,objects,people,smartCrops,read"
