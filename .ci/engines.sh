@@ -45,5 +45,6 @@ pillow() {
 
 # Without a name, what the tests of .ci/run need.
 for part in ${*:-prism flink azurite axe}; do
-  "$part" >"$engines/$part.log" 2>&1 || echo "$part cannot be had here (see .venv/engines/$part.log): its tests skip" >&2
+  { "$part" >"$engines/$part.log" 2>&1 || echo "$part cannot be had here (see .venv/engines/$part.log): its tests skip" >&2; } &
 done
+wait

@@ -74,6 +74,7 @@ def test_names_are_no_patterns(gcs):
     assert [file.path for file in list_below(other)] == [f"{other}/f2"]
 
 
+@pytest.mark.long
 def test_no_process_searches_for_credentials(pictures, command):
     """Beam's search takes 25 s in each of the three processes of this job, and ends in a warning."""
     finished = command(

@@ -156,6 +156,7 @@ def test_the_second_one_stops_at_once(emulator, run, flags, mode):
     assert before + after <= IMAGES + 2 * IN_FLIGHT
 
 
+@pytest.mark.long
 def test_the_last_line_knows_of_a_commit(emulator, flags, tmp_path):
     """Told twice to stop when its manifest is there already, and its workers are not gone yet."""
     command = Command(emulator, *flags, *MODES["multi-processing"])
@@ -169,6 +170,7 @@ def test_the_last_line_knows_of_a_commit(emulator, flags, tmp_path):
     assert re.search("is committed and complete|the tables are there", command.err.splitlines()[-1])
 
 
+@pytest.mark.long
 def test_sigterm_is_a_ctrl_c(emulator, run, flags):
     command = Command(emulator, *flags, "--quiet")
     command.wait_for_calls(20)

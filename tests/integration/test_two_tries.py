@@ -107,6 +107,7 @@ def test_one_is_killed(emulator, tries, calls, again):
         assert set(emulator.stats(images=True)["images"].values()) == {1}
 
 
+@pytest.mark.long
 def test_one_stands_still_and_wakes(emulator, tries):
     first, found = tries("first")
     after(emulator, 100)
