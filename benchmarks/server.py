@@ -130,8 +130,11 @@ class Server:
         self._get("/reset")
 
     def _get(self, path: str) -> dict[str, Any]:
-        https = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca_path))
-        with urllib.request.build_opener(urllib.request.ProxyHandler({}), https).open(self.url + path) as reply:
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        if self.ca_path:
+            context = ssl.create_default_context(cafile=self.ca_path)
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        with urllib.request.build_opener(*handlers).open(self.url + path) as reply:
             return dict(json.load(reply))
 
     def __exit__(

@@ -48,9 +48,8 @@ def _signature(function: Callable[..., Any]) -> Signature:
 core.get_signature = _signature
 
 _specs_of_dofn = userstate.get_dofn_specs
-_specs: dict[
-    type, tuple[set[Any], set[Any]]
-] = {}  # of state and timers: no DoFn has any of its own that its class has not
+# Of state and timers: no DoFn here has any that its class has not.
+_specs: dict[type, tuple[set[Any], set[Any]]] = {}
 
 
 def _specs_of_class(dofn: Any) -> tuple[set[Any], set[Any]]:

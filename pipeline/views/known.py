@@ -12,7 +12,7 @@ from ...transforms.endpoint.faults import FAULTS
 from ...transforms.endpoint.fingerprint import given_answers, wanted_answers
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.ledger.layout import Layout
-from ...transforms.ledger.log import earlier_requests
+from ...transforms.ledger.log import earlier_requests, entries
 from ...transforms.prices import Prices
 from ..cost import COST, asked, cost_table, spent, table_of
 from ..manifests import Manifest
@@ -59,7 +59,7 @@ _REASONS = pa.schema([("reason", pa.string()), ("what_to_do", pa.string())])
 
 def known_tables(layout: Layout, manifests: dict[str, Manifest], prices: Prices | None = None) -> dict[str, pa.Table]:
     """The tables by name. `manifests` are in the order of the runs. `prices`: instead of those of each run."""
-    requests = set(earlier_requests(layout, manifests))
+    requests = set(earlier_requests(layout, entries(layout), manifests))
     requests |= {request for manifest in manifests.values() if (request := asked(manifest))}
     runs = list(manifests.values())
     return {

@@ -23,7 +23,7 @@ from ..endpoint.request import AnalyzeRequest
 from ..files.rows import read_rows
 from .journal import ANSWERS, DEFERRED, kind_of
 from .layout import Layout, run_of
-from .log import committed_files, earlier_requests, history_of, runs_known
+from .log import committed_files, earlier_requests, entries, history_of
 
 ANSWERED, ANSWERED_OF = "answered", "answered_of"
 SHARD_DIGITS = 2  # 256 shards: an image id's first hex digits
@@ -150,11 +150,12 @@ def files_of(
 ) -> Iterator[HistoryFile]:
     """Files of committed tables, of a kind for each table that is named, and the journals that the run takes in."""
     committed, reads = history_of(layout, run_id)
-    answers = answered_by(request, earlier_requests(layout, committed))
+    log = entries(layout)
+    answers = answered_by(request, earlier_requests(layout, log, committed))
     numbers = {run: number for number, run in enumerate(committed)}
     for table, path in committed_files(layout, committed, *kinds):
         yield HistoryFile(kinds[table], path, answers, fit, numbers[run_of(layout.name(path))])
-    known = runs_known(layout) if reads else {}
+    known = {entry.run_id: len(entry.committed) for entry in log}
     for name in reads:
         if (held := kind_of(name)) != DEFERRED:
             kind = "journalled" if held == ANSWERS else "journalled_dead"

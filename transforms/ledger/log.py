@@ -90,17 +90,19 @@ def history_of(layout: Layout, run_id: str) -> tuple[list[str], list[str]]:
     return (entry.committed, entry.reads) if entry else (committed_runs(layout), journal_segments(layout))
 
 
-def earlier_requests(layout: Layout, committed: Iterable[str]) -> set[AnalyzeRequest]:
+def entries(layout: Layout) -> list[Entry]:
+    """The whole log, oldest first."""
+    newest = newest_entry(layout)
+    paths = [_path(layout, number) for number in range(1, newest.number + 1)] if newest else []
+    return [_parsed(path, found) for path, found in zip(paths, read_many(paths), strict=True) if found is not None]
+
+
+def earlier_requests(layout: Layout, log: Iterable[Entry], committed: Iterable[str]) -> set[AnalyzeRequest]:
     """What earlier runs have asked, by the log; where that does not say it, committed runs by their manifests."""
-    told = {entry.run_id: entry.request for entry in _entries(layout) if entry.request}
+    told = {entry.run_id: entry.request for entry in log if entry.request}
     told |= {run: (record or {}).get("request", {}) for run, record in read_records(layout, set(committed) - set(told))}
     texts = {json.dumps(asked, sort_keys=True) for asked in told.values()}
     return {request for text in texts if (request := _request(text))}
-
-
-def runs_known(layout: Layout) -> dict[str, int]:
-    """How many committed runs each run of the log began after: the first so many of `history_of`."""
-    return {entry.run_id: len(entry.committed) for entry in _entries(layout)}
 
 
 def _request(text: str) -> AnalyzeRequest | None:
@@ -134,12 +136,6 @@ def _before_the_log(layout: Layout) -> Past:
     runs = layout.runs_with(".json")
     begun = {*layout.runs_with(".started"), *(run for run, _ in layout.iterate_files("journal"))}
     return Past(0, {}, unless_fenced(layout, runs), sorted(begun - set(runs)))
-
-
-def _entries(layout: Layout) -> list[Entry]:
-    newest = newest_entry(layout)
-    paths = [_path(layout, number) for number in range(1, newest.number + 1)] if newest else []
-    return [_parsed(path, found) for path, found in zip(paths, read_many(paths), strict=True) if found is not None]
 
 
 def _path(layout: Layout, number: int) -> str:
