@@ -111,16 +111,26 @@ def test_nobody_reads_what_is_printed(emulator, flags):
         assert "Broken" not in finished.stderr
 
 
+def check_without_a_place(code, name, *flags):
+    """The command, where nothing that it prints can be written."""
+    with open("/dev/full", "w") as full:
+        finished = subprocess.run(command(*flags, name=name), stdout=full, stderr=subprocess.PIPE, text=True)
+    assert finished.returncode == code, finished.stderr
+    assert "could not be printed (No space left on device)" in finished.stderr.splitlines()[-1]
+    assert "Traceback" not in finished.stderr
+
+
 def test_what_is_printed_has_no_place(emulator, flags):
-    others = ([flags[3]], "show"), (["--help"], "plan")
-    again = ["--stored", flags[3], "--output", f"{flags[3]}-again"]
-    written = (flags, "run", 0), (again, "reflatten", 0)
-    for flags_of, name, code in (*written, *((*other, 2) for other in others)):
-        with open("/dev/full", "w") as full:
-            finished = subprocess.run(command(*flags_of, name=name), stdout=full, stderr=subprocess.PIPE, text=True)
-        assert finished.returncode == code, finished.stderr
-        assert "could not be printed (No space left on device)" in finished.stderr.splitlines()[-1]
-        assert "Traceback" not in finished.stderr
+    check_without_a_place(0, "run", *flags)
+    check_without_a_place(0, "reflatten", "--stored", flags[3], "--output", f"{flags[3]}-again")
+    check_without_a_place(2, "show", flags[3])
+    check_without_a_place(2, "plan", "--help")
+
+
+@pytest.mark.long
+def test_what_is_printed_before_a_run_has_no_place(emulator, flags):
+    check_without_a_place(2, "plan", *flags)
+    check_without_a_place(2, "--help")
 
 
 def test_as_from_cron(emulator, flags):
