@@ -7,17 +7,28 @@ that a try that died is counted too. Beam's own metrics (for Dataflow's pages) a
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 from uuid import uuid4
 
 from .cost import transactions_of
 from .counts import step_name
 from .endpoint.settle import Attempt
 
-THIS_PROCESS = uuid4().hex
 _PROCESS = "process."
 _BUCKETS_PER_OCTAVE = 8  # latency is known to 9 %
+
+
+def this_process() -> str:
+    """The name of this process, which no other has: also none that was forked from it."""
+    return _name_of(os.getpid())
+
+
+@cache
+def _name_of(pid: int) -> str:
+    return uuid4().hex
 
 
 def counts_of(attempts: Iterable[Attempt], events: Mapping[str, int]) -> Counter[str]:
@@ -32,7 +43,7 @@ def counts_of(attempts: Iterable[Attempt], events: Mapping[str, int]) -> Counter
         counts["retries"] += number > 0
         counts.update(transactions_of(attempt))
     if counts:
-        counts[_PROCESS + THIS_PROCESS] = 1
+        counts[_PROCESS + this_process()] = 1
     return +counts
 
 

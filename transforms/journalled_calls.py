@@ -19,7 +19,7 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.timestamp import Timestamp
 
-from .call_stats import THIS_PROCESS, counts_of
+from .call_stats import counts_of, this_process
 from .calls import FAILURES, STATS, Bundle, Calls, Place, emitted
 from .endpoint.admission import Waiter
 from .endpoint.call import Caller
@@ -266,7 +266,7 @@ class JournalledCalls(Calls):
         return [work for work in self._works.values() if work.is_lost and not work.under_way]
 
     def _who(self) -> dict[str, str]:
-        return {"process": THIS_PROCESS, "bundle": self._name}
+        return {"process": this_process(), "bundle": self._name}
 
     def _end_bundle(self) -> None:
         """What a bundle that died leaves was paid for."""

@@ -12,6 +12,7 @@ import pytest
 
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.views.database import Folder, opened
+from stand_ins.forked import run_forked
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -117,14 +118,7 @@ def test_in_a_pipeline_of_your_own(copy, service, tmp_path):
     program = program.replace(FOR_REAL, service.url)
     program = program.replace("gs://bucket/a.jpg", str(photo)).replace("https://example.com/b.png", "missing.png")
     program = program.replace("beam.Pipeline()", 'beam.Pipeline(runner="FnApiRunner")')
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=os.environ | {"VISION_KEY": KEY},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_forked([sys.executable, "-c", program], cwd=tmp_path, env=os.environ | {"VISION_KEY": KEY})
     assert done.returncode == 0, done.stderr
     assert '"captionResult"' in done.stdout
     assert "coffee.jpg" in done.stdout

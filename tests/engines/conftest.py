@@ -17,6 +17,7 @@ from PIL import Image
 
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.schemas import TABLES
+from stand_ins.forked import Forked, run_forked
 
 KEY = "engines-key"
 FETCHED = Path(__file__).parents[2] / ".venv" / "engines"
@@ -49,13 +50,7 @@ def command(service: Emulator) -> Callable[..., Finished]:
 
     def run(*flags: Any, environment: dict[str, str] | None = None, seconds: float = 120) -> Finished:
         arguments = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", *map(str, flags)]
-        ended = subprocess.run(
-            arguments,
-            env=job_environment(service) | (environment or {}),
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-        )
+        ended = run_forked(arguments, timeout=seconds, env=job_environment(service) | (environment or {}))
         return Finished(ended, arguments[arguments.index("--output") + 1])
 
     return run
@@ -68,7 +63,7 @@ def killed(service: Emulator) -> Callable[..., None]:
     def run(calls: int, *flags: str) -> None:
         command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", *flags]
         environment = job_environment(service)
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = Forked(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None and service.stats()["calls"] < calls:
             threading.Event().wait(0.01)
         process.kill()

@@ -18,6 +18,7 @@ import pytest
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.runners import WITH_US
 from image_analysis_beam.pipeline.stopping import STOPPED
+from stand_ins.forked import Forked
 
 from .conftest import job_environment, picture, prism
 
@@ -35,7 +36,7 @@ def started(service: Emulator, tmp_path: Path) -> Iterator[subprocess.Popen[str]
     service.reset()
     command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", "--images", str(tmp_path), "--output"]
     command += [str(tmp_path / "out"), "--features", "tags", "--requests_per_second", "10", *flags]
-    with subprocess.Popen(
+    with Forked(
         command, env=job_environment(service), stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         yield process

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +15,7 @@ import duckdb
 import pytest
 
 from image_analysis_beam.emulator import Emulator
+from stand_ins.forked import run_forked
 
 ROOT = Path(__file__).parents[2]
 BIGQUERY_TYPES = {"STRING": str, "INT64": int, "FLOAT64": float, "BOOL": bool}
@@ -23,7 +23,7 @@ BIGQUERY_TYPES = {"STRING": str, "INT64": int, "FLOAT64": float, "BOOL": bool}
 
 def run_example(name: str, *arguments: Any) -> str:
     command = [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = run_forked(command)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from apache_beam.yaml import main
 
 from image_analysis_beam import transforms
 from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, ConfigurationError, yaml
+from stand_ins.forked import run_forked
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "transforms.md").read_text()
@@ -36,9 +36,7 @@ def is_transform(member: object) -> bool:
 
 
 def test_the_snippets_are_a_job_that_adds_up(emulator, uris, broken, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(blocks("python"))], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
+    done = run_forked([sys.executable, "-c", "\n".join(blocks("python"))], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (manifest,) = (json.loads(path.read_text()) for path in tmp_path.glob("out/runs/*.json"))
     jsonschema.validate(manifest, json.loads((ROOT / "docs" / "manifest.schema.json").read_text()))

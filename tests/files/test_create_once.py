@@ -15,6 +15,7 @@ from image_analysis_beam.transforms.files import local, store
 from image_analysis_beam.transforms.files.create_once import create_once, create_or_read, read_if_there, weakness
 from image_analysis_beam.transforms.files.local import LocalStore
 from image_analysis_beam.transforms.files.store import store_of
+from stand_ins.forked import Forked
 
 CREATORS = 16
 ONE_WINNER = ["local", "local_without_links", "gcs", "gcs_with_preconditions", "s3", "azure"]
@@ -70,7 +71,7 @@ print(*(number for number in range(300) if create_once(f"{sys.argv[1]}/{number}"
 @pytest.mark.long
 def test_one_of_two_processes_wins_each_name(tmp_path):
     command = [sys.executable, "-c", CREATE_MANY, str(tmp_path)]
-    creators = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    creators = [Forked(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [creator.stdout.readline() for creator in creators] == ["ready\n"] * 2
     for creator in creators:
         creator.stdin.write("go\n")

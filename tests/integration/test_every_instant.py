@@ -1,8 +1,12 @@
 """A run may end, or stop, at any instant: the same command again completes the work, and pays for nothing twice."""
 
 import json
+import os
 import random
 import re
+import signal
+import subprocess
+import sys
 from collections import Counter
 from itertools import count
 
@@ -10,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from image_analysis_beam.schemas import TABLES
-from stand_ins.instants import ENDED, Forks
+from stand_ins import instants
+from stand_ins.forked import Forked
+from stand_ins.instants import ENDED
 
 GOOD, BAD = 9, 3
 IMAGES = GOOD + BAD
@@ -19,33 +25,46 @@ PARTS = 8
 BEAT = 0.2  # of runs that stop: leave to call has run out when they go on
 
 
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory):
-    with Forks(tmp_path_factory.mktemp("said")) as forks:
-        yield forks
-
-
 @pytest.fixture
-def job(emulator, forks, pictures, tmp_path):
+def job(emulator, pictures, tmp_path):
     emulator.set_faults({"rules": [{"match": {"width": 77}, "fault": "image_format"}]})
     pictures(BAD, width=77)
-    return Job(emulator, forks, pictures(GOOD)[0].parent, tmp_path)
+    return Job(emulator, pictures(GOOD)[0].parent, tmp_path)
+
+
+class Instants(Forked):
+    """The command, which may end, or stop, at an instant of its own."""
+
+    def __init__(self, said, flags, **how):
+        self.said = said
+        with said.open("w") as file:
+            command = [sys.executable, instants.__file__, json.dumps(how), *flags]
+            super().__init__(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+
+    def has_stopped(self):
+        """Waits until it has, or has ended."""
+        _, status = os.waitpid(self.pid, os.WUNTRACED)
+        if not (stopped := os.WIFSTOPPED(status)):
+            self.returncode = os.waitstatus_to_exitcode(status)
+        return stopped
 
 
 class Job:
     """Runs of 12 images, in one output folder after the other."""
 
-    def __init__(self, emulator, forks, images, folder):
-        self.emulator, self.forks, self.images, self.folder = emulator, forks, images, folder
-        self.numbers, self.pids = count(), []
+    def __init__(self, emulator, images, folder):
+        self.emulator, self.images, self.folder = emulator, images, folder
+        self.numbers = count()
         self.begin_anew()
-        self.instants = self.end(self.start()).instants
+        whole = self.start()
+        self.end(whole)
+        self.instants = int(whole.said.read_text().rpartition("instants: ")[2])
         self.expected = rows_of(self.output, self.committed())
         assert self.expected["images"].total() == GOOD
         assert self.expected["dead_letters"].total() == BAD
 
     def begin_anew(self):
-        self.output, self.pids = self.folder / f"out-{next(self.numbers)}", []
+        self.output, self.runs = self.folder / f"out-{next(self.numbers)}", []
         self.before = self.emulator.stats()["calls"]
 
     @property
@@ -55,16 +74,16 @@ class Job:
     def start(self, *more, **how):
         flags = ["run", "--images", f"{self.images}/*.png", "--output", str(self.output), "--features", "tags,read"]
         flags += ["--requests_per_second", "2000", "--max_in_flight", str(IN_FLIGHT), "--quiet", *more]
-        self.pids.append(self.forks.run(flags, self.output, **how))
-        return self.pids[-1]
+        self.runs.append(Instants(self.folder / f"said-{next(self.numbers)}", flags, output=str(self.output), **how))
+        return self.runs[-1]
 
-    def end(self, pid, *codes):
-        state = self.forks.state(pid)
-        assert state.code in (codes or (0,)), self.told()
-        return state
+    def end(self, run, *codes):
+        code = run.wait()
+        assert code in (codes or (0,)), self.told()
+        return code
 
     def told(self):
-        return "\n".join(f"-- {pid}:\n{self.forks.said(pid)}" for pid in self.pids)
+        return "\n".join(f"-- {run.pid}:\n{run.said.read_text()}" for run in self.runs)
 
     def committed(self):
         records = [json.loads(path.read_text()) for path in (self.output / "runs").glob("*.json")]
@@ -157,11 +176,11 @@ def stands_still(job, instants):
     for instant in instants:
         job.begin_anew()
         first = job.start(at=instant, stops=True)
-        if job.forks.state(first).code is not None:
+        if not first.has_stopped():
             continue
-        second = job.end(job.start(), 0, 5).code
-        job.forks.go_on(first)
-        codes = {second, job.end(first, 0, 5).code}
+        second = job.end(job.start(), 0, 5)
+        first.send_signal(signal.SIGCONT)
+        codes = {second, job.end(first, 0, 5)}
         assert 0 in codes, job.told()
         assert job.calls == IMAGES, job.told()
         job.check()
@@ -172,13 +191,13 @@ def is_taken_over(job, instants):
     for instant in instants:
         job.begin_anew()
         first = job.start(at=instant, stops=True, beat=BEAT)
-        if job.forks.state(first).code is not None:
+        if not first.has_stopped():
             continue
         owners = [json.loads(path.read_text())["run_id"] for path in job.output.glob("runs/log/*.json")]
         undecided = [run for run in owners if not (job.output / "runs" / f"{run}.json").exists()]
         durable, paid = job.durable(), job.calls
         job.end(job.start(*(f"--take_over={run}" for run in undecided), beat=BEAT))
-        job.forks.go_on(first)
+        first.send_signal(signal.SIGCONT)
         job.end(first, 5 if undecided else 0, 5)
         assert job.calls <= paid + IMAGES - durable + IN_FLIGHT, job.told()
         job.again()

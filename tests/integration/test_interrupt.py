@@ -14,6 +14,7 @@ from time import monotonic
 import pytest
 
 from image_analysis_beam.pipeline.stopping import PATIENCE, STOPPED
+from stand_ins.forked import Forked
 
 IN_FLIGHT = 8
 RATE = 60
@@ -32,9 +33,9 @@ SOME_MODES = [
 class Command:
     """The command in a process group of its own, as a shell starts it, which is told to stop at some moment."""
 
-    def __init__(self, emulator, *flags, command="run"):
+    def __init__(self, emulator, *flags, command="run", start=Forked):
         self.emulator = emulator
-        self.process = subprocess.Popen(
+        self.process = start(
             [sys.executable, "-m", "image_analysis_beam.pipeline", command, *map(str, flags)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -127,7 +128,7 @@ def test_calls_in_flight_end_and_the_rest_is_deferred(emulator, run, flags, tmp_
 
 
 def test_while_planning_it_ends_at_once(emulator, run, flags):
-    command = Command(emulator, *flags)
+    command = Command(emulator, *flags, start=subprocess.Popen)
     command.wait_for_python()
     command.press()
     seconds, _ = command.end()
@@ -186,7 +187,7 @@ def test_after_its_end_it_is_too_late(tmp_path):
     show = f"import sys; sys.argv = ['image-analysis-beam', 'show', '{tmp_path}/nothing']"
     program = f"{late}; {show}; from image_analysis_beam.pipeline.__main__ import main; sys.exit(main())"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen([sys.executable, "-c", program], **pipes, text=True)
+    process = Forked([sys.executable, "-c", program], **pipes, text=True)
     assert process.stdout.readline() == "leaving\n"
     process.send_signal(signal.SIGINT)
     assert process.wait() == 2
@@ -200,7 +201,8 @@ def seconds_of_a_run(tmp_path_factory):
 
     def measure(mode, emulator, flags):
         if mode not in measured:
-            undisturbed = Command(emulator, *flags, "--output", tmp_path_factory.mktemp("whole"), *MODES[mode])
+            output = tmp_path_factory.mktemp("whole")
+            undisturbed = Command(emulator, *flags, "--output", output, *MODES[mode], start=subprocess.Popen)
             undisturbed.press(signal_number=0)
             measured[mode], _ = undisturbed.end(timeout=120)
             emulator.reset()
@@ -216,7 +218,7 @@ def test_at_a_random_moment(emulator, run, flags, seconds_of_a_run, mode, moment
     """Half of them anywhere in the time that such a run takes, from its first instruction on, half among its calls."""
     whole = seconds_of_a_run(mode, emulator, flags)
     random_moments = random.Random(f"{mode} {moment}")
-    command = Command(emulator, *flags, *MODES[mode])
+    command = Command(emulator, *flags, *MODES[mode], start=subprocess.Popen)
     command.wait_for_python()
     if moment % 2:
         threading.Event().wait(random_moments.uniform(0, whole))

@@ -1,7 +1,6 @@
 """`(key, image)` in, `(key, outcome)` out: each key once, one call for an image, also after a killed run."""
 
 import json
-import subprocess
 import sys
 import threading
 
@@ -10,6 +9,7 @@ import pytest
 
 from image_analysis_beam.transforms import AnalyzeImages, AnalyzeRequest, start_run
 from image_analysis_beam.transforms.endpoint.errors import ConfigurationError
+from stand_ins.forked import Forked, run_forked
 
 KEYS, IMAGES, BAD, IN_FLIGHT, RATE = 500, 250, 20, 16, 100
 PIPELINE = """
@@ -59,7 +59,7 @@ def test_each_key_once_also_after_a_killed_run(emulator, images, tmp_path):
     uri_of = {key: str(images[key % IMAGES]) for key in range(KEYS)}
     listed.write_text("".join(f"{key} {uri}\n" for key, uri in uri_of.items()))
     arguments = [emulator.url, listed, output, found]
-    killed = subprocess.Popen([sys.executable, "-c", PIPELINE, *map(str, arguments)])
+    killed = Forked([sys.executable, "-c", PIPELINE, *map(str, arguments)])
     while emulator.stats()["by_status"].get("200", 0) < 120:
         assert killed.poll() is None
         threading.Event().wait(0.01)
@@ -69,7 +69,7 @@ def test_each_key_once_also_after_a_killed_run(emulator, images, tmp_path):
     for more in (IN_FLIGHT + 2 * RATE, 0):
         before = emulator.stats()["by_status"]
         found.unlink(missing_ok=True)
-        subprocess.run([sys.executable, "-c", PIPELINE, *map(str, arguments)], check=True)
+        run_forked([sys.executable, "-c", PIPELINE, *map(str, arguments)]).check_returncode()
         outcomes = {key: (uri, table) for key, uri, table in map(json.loads, found.read_text().splitlines())}
         assert len(found.read_text().splitlines()) == len(outcomes) == KEYS
         for key, uri in uri_of.items():

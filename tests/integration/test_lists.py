@@ -7,13 +7,14 @@ import os
 import random
 import re
 import socket
-import subprocess
 import sys
 from collections import Counter
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from stand_ins.forked import run_forked
 
 CANARY = b"CANARYSIGNATURE"
 
@@ -99,19 +100,17 @@ def test_compressed_lists_and_a_folder(emulator, run, pictures, tmp_path):
 
 
 def test_standard_input(emulator, run, pictures, monkeypatch, tmp_path):
-    data = b"\n".join(map(os.fsencode, [*pictures(3), b"\0"]))
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    data = "\n".join([*map(str, pictures(3)), "\0"])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data.encode())))
     assert run("--input", "-", command="plan").out.startswith("4 images in the input")
 
     temporary, output = tmp_path / "temporary", tmp_path / "out"
     temporary.mkdir()
-    command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", "--input", "-", "--output", output]
+    command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", "--input", "-", "--output", str(output)]
     environment = os.environ | {"TMPDIR": str(temporary)}
-    ended = subprocess.run(
-        [*command, "--features", "tags", "--quiet"], input=data, capture_output=True, env=environment
-    )
+    ended = run_forked([*command, "--features", "tags", "--quiet"], data=data, env=environment)
     assert ended.returncode == 0, ended.stderr
-    assert b"4 images: 3 analyzed, 1 dead letter," in ended.stdout
+    assert "4 images: 3 analyzed, 1 dead letter," in ended.stdout
     letters = pq.read_table(output / "dead_letters", columns=["message", "image_uri"]).to_pylist()
     assert letters == [{"message": "-, line 4: the URI holds a control character", "image_uri": "\\x00"}]
     assert not list(temporary.glob("*.txt")), "the copy is gone"
@@ -156,9 +155,7 @@ def test_images_of_a_store_without_credentials(emulator, run, pictures, listed, 
     stored = [f"gs://bucket/{number}.jpg" for number in range(20)]
     uris = listed([*stored, "gs://", "gs://bucket", *pictures(3)])
     command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", "--quiet", "--features", "tags"]
-    ended = subprocess.run(
-        [*command, "--input", uris, "--output", tmp_path / "out"], capture_output=True, text=True, check=False
-    )
+    ended = run_forked([*command, "--input", str(uris), "--output", str(tmp_path / "out")])
     assert (ended.returncode, len(ended.stderr.splitlines())) == (0, 1), ended.stderr
     letters = pq.read_table(tmp_path / "out" / "dead_letters", columns=["class", "message"]).to_pylist()
     told = Counter((letter["class"], "gcloud auth" in letter["message"]) for letter in letters)

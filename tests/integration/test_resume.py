@@ -15,6 +15,7 @@ from conftest import KEY, Run
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.schemas import TABLES
+from stand_ins.forked import Forked
 
 WRITTEN = list(TABLES)
 OF_THE_CALL = {
@@ -50,7 +51,7 @@ class Killable:
 
     def kill_when(self, condition):
         command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", *map(str, self.flags)]
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = Forked(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         while process.poll() is None and not condition():
             threading.Event().wait(0.002)
         process.kill()
@@ -230,7 +231,7 @@ def test_duplicates_share_a_call_under_the_first_spelling(emulator, run, picture
 def test_of_two_runs_at_once_one_pays(emulator, run, pictures, tmp_path):
     folder = pictures(150)[0].parent
     flags = flags_of(folder, tmp_path / "out", "--requests_per_second", 20)
-    other = subprocess.Popen([sys.executable, "-m", "image_analysis_beam.pipeline", "run", *map(str, flags)])
+    other = Forked([sys.executable, "-m", "image_analysis_beam.pipeline", "run", *map(str, flags)])
     while other.poll() is None and not emulator.stats()["calls"]:
         threading.Event().wait(0.01)
     mine = run(*flags, features=None)

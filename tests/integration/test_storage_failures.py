@@ -15,6 +15,7 @@ import pytest
 
 from image_analysis_beam.pipeline.temporary import live_folder, temporary_files
 from image_analysis_beam.transforms.live_counts import FOLDER_VARIABLE, LiveCounts, is_abandoned, live_counts, own
+from stand_ins.forked import Forked, run_forked
 
 TWO_WORKERS = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 RATE = 40
@@ -62,7 +63,7 @@ def test_a_full_disk(emulator, run, flags):
 
 
 def test_an_output_that_vanishes(emulator, run, flags, tmp_path):
-    process = subprocess.Popen(
+    process = Forked(
         command(*flags, "--requests_per_second", RATE, *TWO_WORKERS),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -87,7 +88,7 @@ def test_an_output_that_vanishes(emulator, run, flags, tmp_path):
 
 
 def test_a_journal_that_is_away_for_a_moment(emulator, run, flags, tmp_path):
-    process = subprocess.Popen(command(*flags, "--requests_per_second", RATE, "--max_in_flight", "8"))
+    process = Forked(command(*flags, "--requests_per_second", RATE, "--max_in_flight", "8"))
     journal, elsewhere = tmp_path / "out" / "journal", tmp_path / "elsewhere"
     while process.poll() is None and not list(journal.glob("*/*/*.parquet")):
         threading.Event().wait(0.005)
@@ -105,7 +106,7 @@ def test_nobody_reads_what_is_printed(emulator, flags):
     for flags_of, name in ((flags, "run"), ([flags[3]], "show"), (["--help"], "run"), ([], "--help")):
         reading, writing = os.pipe()
         os.close(reading)
-        finished = subprocess.run(command(*flags_of, name=name), stdout=writing, stderr=subprocess.PIPE, text=True)
+        finished = run_forked(command(*flags_of, name=name), stdout=writing)
         os.close(writing)
         assert finished.returncode == 0, finished.stderr
         assert "Broken" not in finished.stderr
@@ -114,7 +115,7 @@ def test_nobody_reads_what_is_printed(emulator, flags):
 def check_without_a_place(code, name, *flags):
     """The command, where nothing that it prints can be written."""
     with open("/dev/full", "w") as full:
-        finished = subprocess.run(command(*flags, name=name), stdout=full, stderr=subprocess.PIPE, text=True)
+        finished = run_forked(command(*flags, name=name), stdout=full)
     assert finished.returncode == code, finished.stderr
     assert "could not be printed (No space left on device)" in finished.stderr.splitlines()[-1]
     assert "Traceback" not in finished.stderr
@@ -154,7 +155,7 @@ def test_as_from_cron(emulator, flags):
 
 @pytest.mark.parametrize("workers", [pytest.param([], marks=pytest.mark.long, id="in memory"), TWO_WORKERS])
 def test_what_a_killed_run_leaves_is_removed_by_the_next(emulator, run, flags, temporary, workers):
-    process = subprocess.Popen(command(*flags, "--requests_per_second", RATE, *workers), start_new_session=True)
+    process = Forked(command(*flags, "--requests_per_second", RATE, *workers), start_new_session=True)
     while emulator.stats()["calls"] < 10:
         threading.Event().wait(0.01)
     process.send_signal(signal.SIGKILL)

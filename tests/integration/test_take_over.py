@@ -12,6 +12,7 @@ import pytest
 
 from image_analysis_beam.transforms.ledger.layout import Layout
 from image_analysis_beam.transforms.ledger.log import newest_entry
+from stand_ins.forked import Forked
 
 IMAGES = 400
 IN_FLIGHT = 8
@@ -32,7 +33,7 @@ def flags(emulator, pictures, tmp_path):
 def alive(emulator, flags):
     """A run that calls, in a process of its own."""
     command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", *map(str, [*flags, RATE])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with Forked(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and emulator.stats()["calls"] < 10:
             time.sleep(0.01)
         yield process

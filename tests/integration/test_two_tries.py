@@ -1,7 +1,6 @@
 """Two tries of one bundle at the same time, in processes of their own, one of them killed or stopped for a while."""
 
 import signal
-import subprocess
 import sys
 import threading
 from collections import Counter
@@ -9,6 +8,7 @@ from collections import Counter
 import pytest
 
 from image_analysis_beam.transforms import start_run
+from stand_ins.forked import Forked
 
 IMAGES, RATE, IN_FLIGHT = 400, 100, 16
 TRY = """
@@ -55,7 +55,7 @@ def tries(emulator, pictures, listed, tmp_path):
     def begin(name, again=1):
         found = tmp_path / f"{name}.txt"
         arguments = [output, run_id, emulator.url, uris, str(RATE), str(IN_FLIGHT), str(again), str(found)]
-        started.append(subprocess.Popen([sys.executable, "-c", TRY, *arguments]))
+        started.append(Forked([sys.executable, "-c", TRY, *arguments]))
         return started[-1], found
 
     yield begin

@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import struct
-import subprocess
 import sys
 import termios
 import threading
@@ -19,6 +18,7 @@ import pytest
 from image_analysis_beam.pipeline import progress
 from image_analysis_beam.pipeline.progress import Progress, describe
 from image_analysis_beam.transforms.live_counts import CALLING, FOLDER_VARIABLE, LiveCounts, live_counts, read_counts
+from stand_ins.forked import Forked
 
 LINE = re.compile(r"(\d+) of (\d+), [\d.]+/s")
 
@@ -184,7 +184,7 @@ def in_terminal(*flags: str, columns: int) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     command = [sys.executable, "-m", "image_analysis_beam.pipeline", "run", *flags]
-    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=Path(__file__).parent)
+    process = Forked(command, stdout=theirs, stderr=theirs, cwd=Path(__file__).parent)
     os.close(theirs)
     printed = b""
     try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import sys
 
 import pytest
 
 from image_analysis_beam.pipeline.terminal import out, printable, say
 from image_analysis_beam.pipeline.views.text import table_text
+from stand_ins.forked import run_forked
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_what_an_encoding_lacks_is_escaped(monkeypatch):
 def test_results_that_cannot_be_written_are_an_error():
     program = "from image_analysis_beam.pipeline.terminal import out; out('lost')"
     with open("/dev/full", "w") as full:
-        finished = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True)
+        finished = run_forked([sys.executable, "-c", program], stdout=full)
     assert finished.returncode == 1
     last = finished.stderr.splitlines()[-1]
     assert last.endswith("NotPrinted: the results could not be printed (No space left on device)")
