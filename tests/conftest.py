@@ -12,9 +12,11 @@ from inspect import Signature
 from pathlib import Path
 from types import MethodType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import duckdb
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms import core, userstate
 from apache_beam.typehints.decorators import get_signature
 from hypothesis import HealthCheck, settings
@@ -59,6 +61,19 @@ def _specs_of_class(dofn: Any) -> tuple[set[Any], set[Any]]:
 
 
 userstate.get_dofn_specs = _specs_of_class
+
+_new_view = PipelineOptions.view_as
+_views: WeakKeyDictionary[PipelineOptions, dict[type, Any]] = WeakKeyDictionary()
+
+
+def _one_view(options: PipelineOptions, cls: type[PipelineOptions]) -> PipelineOptions:
+    views = _views.setdefault(options, {})
+    if cls not in views:
+        views[cls] = _new_view(options, cls)
+    return views[cls]
+
+
+PipelineOptions.view_as = _one_view
 
 KEY = "emulator-key"
 ALL_FEATURES = "caption,denseCaptions,tags,objects,people,smartCrops,read"
