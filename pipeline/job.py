@@ -25,11 +25,10 @@ from ..transforms.endpoint.resource import Resource
 from ..transforms.endpoint.settings import CallSettings
 from ..transforms.ledger.history import SHARD_DIGITS
 from ..transforms.ledger.redrive import RedrivePolicy
-from ..transforms.lists.files import list_format
 from ..transforms.lists.references import STANDARD_INPUT
 from ..transforms.plan_work import PlanWork
 from ..transforms.prices import Prices, read_prices
-from ..transforms.read_image_uris import DEFAULT_COLUMN, ReadImageUris
+from ..transforms.read_image_uris import ReadImageUris
 from ..transforms.write_run import WriteRun
 from .options import ImageAnalysisOptions
 from .paths import check_store, output_folder
@@ -95,7 +94,6 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
     for name, given in (("input", lists), ("images", images)):
         for pattern in given:
             check_store(pattern, name, options)
-    _check_column(flags.uri_column, lists)
     named = entries(flags, calling)
     rate = whole_rate(named)
     processes = processes_that_share(rate, flags.max_in_flight, runner, options)
@@ -204,15 +202,6 @@ def call_settings(flags: ImageAnalysisOptions) -> CallSettings:
         outage_patience=flags.outage_patience,
         timeouts=Timeouts(flags.connect_timeout, flags.read_timeout, flags.request_timeout),
     )
-
-
-def _check_column(column: str, lists: list[str]) -> None:
-    if column != DEFAULT_COLUMN and lists and all(list_format(name) == "text" for name in lists):
-        raise ConfigurationError(
-            f"uri_column {column!r}",
-            "a list of lines has no columns, and no other list is given",
-            "leave it out, or name a .csv, .jsonl or .parquet list",
-        )
 
 
 def _lists(flags: ImageAnalysisOptions, runner: str) -> list[str]:

@@ -14,6 +14,7 @@ from ..transforms.endpoint.limits import LEAST_SAMPLE
 from ..transforms.endpoint.request import DEFAULT_FEATURES_VERSION, DEFAULT_MODEL_VERSION, FEATURES
 from ..transforms.endpoint.settings import CallSettings
 from ..transforms.ledger.redrive import REDRIVES, RETRYABLE
+from ..transforms.lists.columns import DEFAULT_COLUMN
 
 AUTH = ("key", "entra", "token")
 THIS_MACHINE, OTHER_COMMANDS = "On this machine", "Of the other commands"
@@ -79,7 +80,9 @@ def _add_input(group: Any) -> None:
         default=[],
         help="pattern of image files, or a folder of them; may be given more than once",
     )
-    group.add_argument("--uri_column", default="uri", help="column of the URI in .csv, .jsonl and .parquet lists")
+    group.add_argument(
+        "--uri_column", default=DEFAULT_COLUMN, help="column of the URI in .csv, .jsonl and .parquet lists"
+    )
     group.add_argument(
         "--output", help="folder of the tables, manifests and journal; runs of one folder know of each other"
     )

@@ -16,15 +16,15 @@ from .endpoint.errors import ConfigurationError
 from .endpoint.uri import ImageRef
 from .ledger.layout import Layout
 from .ledger.lists import list_count, recorded_lists
-from .lists.check import check_list
+from .lists.check import check_column_is_used, check_list
+from .lists.columns import DEFAULT_COLUMN
 from .lists.contents import files_digest, input_reference, list_digest
-from .lists.files import ListFile, list_format, spool_standard_input
+from .lists.files import ListFile, spool_standard_input
 from .lists.matching import check_found, image_files, list_files
 from .lists.parsers import read_list
 from .lists.references import STANDARD_INPUT
 from .packing import pack, unpack
 
-DEFAULT_COLUMN = "uri"
 IMAGES, ROWS, COUNTS = "images", "rows", "counts"
 _CHECKS_AT_ONCE = 32  # each is a request or two where lists are objects of a store
 _ROWS = 10_000
@@ -57,10 +57,10 @@ class ReadImageUris(beam.PTransform):
         self._uri_column = uri_column
         for pattern in images:
             check_found(pattern, image_files(pattern))
-        files = [file for pattern in lists if pattern != STANDARD_INPUT for file in _found(pattern)]
+        files = [file for pattern in lists if pattern != STANDARD_INPUT for file in list_files(pattern)]
         if STANDARD_INPUT in lists:
             files.append(spool_standard_input(owner=self))
-        _check_column_is_used(files, uri_column)
+        check_column_is_used(files, uri_column)
         _check_all(files, uri_column)
         self._sources: list[ListFile | str] = [*files, *images]
 
@@ -140,18 +140,6 @@ def _named(source: ListFile | str, column: str) -> tuple[str, str]:
 
 def _table(rows: list[InputReference]) -> TaggedOutput:
     return TaggedOutput(ROWS, ("inputs", TABLES["inputs"].to_table(rows)))
-
-
-def _found(pattern: str) -> list[ListFile]:
-    files = list(list_files(pattern))
-    check_found(pattern, iter(files))
-    return files
-
-
-def _check_column_is_used(files: list[ListFile], uri_column: str) -> None:
-    has_columns = any(list_format(file.name) != "text" for file in files)
-    if uri_column != DEFAULT_COLUMN and not has_columns:
-        raise ConfigurationError(f"uri_column {uri_column!r}", "no list of the input has columns", "leave it out")
 
 
 def _check_all(files: list[ListFile], uri_column: str) -> None:

@@ -21,6 +21,7 @@ from .endpoint.request import AnalyzeRequest
 from .endpoint.settings import CallSettings
 from .endpoint.uri import ImageRef
 from .ledger.layout import new_run_id
+from .lists.columns import DEFAULT_COLUMN
 from .records_to_tables import RecordsToTables
 from .write_run import WriteRun
 
@@ -101,7 +102,7 @@ class ReadImageUris(beam.PTransform):
       uri_column (str): Where the URI stands in .csv, .jsonl and .parquet.
     """
 
-    def __init__(self, lists: str = "", images: str = "", uri_column: str = read_image_uris.DEFAULT_COLUMN):
+    def __init__(self, lists: str = "", images: str = "", uri_column: str = DEFAULT_COLUMN):
         super().__init__()
         self._read = read_image_uris.ReadImageUris(_split(lists), _split(images), uri_column)
 

@@ -20,6 +20,9 @@ from ...transforms.files import storage
 from ...transforms.ledger.layout import Layout
 from ...transforms.ledger.liveness import is_alive
 from ...transforms.ledger.log import look
+from ...transforms.lists.check import check_column_is_used, check_list
+from ...transforms.lists.columns import DEFAULT_COLUMN
+from ...transforms.lists.files import ListFile
 from ...transforms.lists.matching import check_found, image_files, list_files
 from ...transforms.lists.parsers import read_list
 from ...transforms.lists.references import STANDARD_INPUT
@@ -37,25 +40,38 @@ _LINES = 1000  # in which they are searched: a list may name URLs only
 def places(
     flags: ImageAnalysisOptions, lists: list[str], images: list[str], options: PipelineOptions
 ) -> Iterator[Finding]:
-    """One finding for each list and pattern of images, and for the output."""
+    """One finding for each list and pattern of images, for a column that is named, and for the output."""
     if not lists and not images:
         yield looked_at("input", lambda: str(ReadImageUris()))
+    files: list[ListFile] = []
+    are_all_good = True
     for pattern in lists:
-        yield looked_at("input", partial(_list, pattern, flags.uri_column, options))
+        found = looked_at("input", partial(_list, pattern, flags.uri_column, options, files))
+        are_all_good = are_all_good and found.is_good
+        yield found
+    if are_all_good and flags.uri_column != DEFAULT_COLUMN:
+        yield looked_at("uri_column", partial(_column, flags.uri_column, files))
     for pattern in images:
         yield looked_at("images", partial(_images, pattern, options))
     yield from _output(flags, options)
 
 
-def _list(pattern: str, column: str, options: PipelineOptions) -> str:
+def _list(pattern: str, column: str, options: PipelineOptions, files: list[ListFile]) -> str:
+    """Adds the files of the lists to `files`."""
     if pattern == STANDARD_INPUT:
         return "standard input is read by the run, not now"
     check_store(pattern, "input", options)
-    ReadImageUris([pattern], uri_column=column)
-    files = list(list_files(pattern))
-    for file in files:
+    found = list_files(pattern)
+    files += found
+    for file in found:
+        check_list(file, column)
         _open_first(read_list(file, column), f"input {file.name!r}")
-    return f"{pattern}: {counted(len(files), 'list')}, whose first images can be read"
+    return f"{pattern}: {counted(len(found), 'list')}, whose first images can be read"
+
+
+def _column(column: str, files: list[ListFile]) -> str:
+    check_column_is_used(files, column)
+    return f"{column}: where the URIs stand in lists with columns"
 
 
 def _images(pattern: str, options: PipelineOptions) -> str:

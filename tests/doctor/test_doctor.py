@@ -68,6 +68,13 @@ def test_a_right_one_is_green_and_nothing_is_called(emulator, places, doctor, tm
     assert not Path(places["out"]).exists()
 
 
+def test_a_column_is_of_the_lists_that_have_columns(emulator, places, doctor, tmp_path):
+    (tmp_path / "uris.csv").write_text("url\nhttps://example.com/a.png\n")
+    code, checks = doctor(f"{GREEN} --input {tmp_path}/uris.c* --uri_column url".format(**places))
+    assert [check for check in checks if not check["is_good"]] == []
+    assert code == 0
+
+
 WRONG = [
     # what is wrong in the flags, the environment or the emulator; the check that says so, words of it, words of the fix
     ({"VISION_KEY": "wrong"}, GREEN, "key", "Access denied", "check VISION_KEY", {}),
@@ -79,6 +86,7 @@ WRONG = [
     ({}, f"{GREEN} --call", "call caption", "not supported in this region", "correct the features",
      {"region": "Sweden Central"}),
     ({}, GREEN.replace("{list}", "{lost}"), "input", "lost.png' cannot be read", "check path and rights", {}),
+    ({}, f"{GREEN} --uri_column url", "uri_column", "no list of the input has columns", "leave it out", {}),
     ({}, GREEN.replace("{images}", "{images}/*.jpg"), "images", "matches no file", "check the path", {}),
     ({}, GREEN.replace("{out}", "{file}/below"), "output", "cannot be used (Not a directory)", "your rights", {}),
     ({}, GREEN.replace("{out}", "{owned}"), "owner", "owns it and is alive", "--take_over", {}),

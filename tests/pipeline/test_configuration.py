@@ -6,7 +6,7 @@ import pytest
 
 from image_analysis_beam.pipeline.__main__ import COMMANDS, main
 from image_analysis_beam.pipeline.flags import parse
-from image_analysis_beam.pipeline.job import shard_digits
+from image_analysis_beam.pipeline.job import configure, shard_digits
 from image_analysis_beam.pipeline.workers import processes_per_vm, processes_that_share, workers_to_carry
 
 
@@ -79,6 +79,13 @@ def test_a_missing_column_is_named(emulator, run, tmp_path):
     assert refused.code == 2
     assert "'uri'" in refused.err
     assert "path, size" in refused.err
+
+
+def test_the_files_tell_whether_there_is_a_column_not_the_pattern(tmp_path):
+    (tmp_path / "uris.csv").write_text("url\nhttps://example.com/a.png\n")
+    for pattern in ("*", "uris.c*"):
+        line = f"--input {tmp_path}/{pattern} --uri_column url --output {tmp_path}/out --features tags"
+        configure(parse(line.split(), "plan"), calling=False)
 
 
 def test_help_and_unknown_commands(capsys):

@@ -46,7 +46,7 @@ WRONG = [
     ("run --input . --output {out} {tags}", ["input '.'", "it is a folder", "--images"]),
     ("run --input {damaged} --output {out} {tags}", ["list.parquet", "cannot be read", "whole"]),
     ("run --images {tmp}/*.png --output {out} {tags}", ["*.png", "matches no file"]),
-    ("run {list} --uri_column url --output {out} {tags}", ["uri_column 'url'", "has no columns", "leave it out"]),
+    ("run {list} --uri_column url --output {out} {tags}", ["uri_column 'url'", "no list of the input", "leave it out"]),
     # the runner
     ("run {list} --output {out} {tags} --runner Foo", ["runner 'Foo'", "FlinkRunner", "leave it out"]),
     ("run {list} --output {out} {tags} --runner FlinkRuner", ["runner 'FlinkRuner'", "did you mean FlinkRunner?"]),

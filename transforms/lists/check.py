@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import posixpath
 import shlex
+from collections.abc import Iterable
 from itertools import islice
 
 import pyarrow.parquet as pq
 
 from ..endpoint.errors import ConfigurationError
-from .columns import check_type, column_index
+from .columns import DEFAULT_COLUMN, check_type, column_index
 from .csv_rows import CsvRows
 from .files import GZIP_MAGIC, ListFile, is_gzipped, list_format, opened, unreadable
 from .parsers import decoded, header_of, lines
@@ -24,6 +25,17 @@ _MARKS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
+
+
+def check_column_is_used(files: Iterable[ListFile], column: str) -> None:
+    """Refuses a column that is named although none of the lists has columns.
+
+    Raises:
+      ConfigurationError: so it is.
+    """
+    if column != DEFAULT_COLUMN and all(list_format(file.name) == "text" for file in files):
+        rule, fix = "no list of the input has columns", "leave it out, or name a .csv, .jsonl or .parquet list"
+        raise ConfigurationError(f"uri_column {column!r}", rule, fix)
 
 
 def check_list(file: ListFile, column: str) -> None:

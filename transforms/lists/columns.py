@@ -9,6 +9,7 @@ import pyarrow as pa
 from ..endpoint.errors import ConfigurationError
 from .references import shown
 
+DEFAULT_COLUMN = "uri"
 IMAGE_ENDINGS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif"),
     *(".bmp", ".dib", ".webp", ".ico", ".tif", ".tiff"),

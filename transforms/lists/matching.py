@@ -18,11 +18,11 @@ from .files import ListFile, list_format
 from .references import reference, shown
 
 
-def list_files(pattern: str) -> Iterator[ListFile]:
+def list_files(pattern: str) -> list[ListFile]:
     """The lists that a pattern matches.
 
     Raises:
-      ConfigurationError: one is no list by its ending, or they cannot be listed.
+      ConfigurationError: there is none, one is no list by its ending, or they cannot be listed.
     """
     if os.path.isdir(pattern):
         folder = os.path.join(pattern, "")
@@ -31,9 +31,11 @@ def list_files(pattern: str) -> Iterator[ListFile]:
         )
     if os.path.exists(pattern) and not os.path.isfile(pattern):
         raise ConfigurationError(f"input {pattern!r}", "it is no file", "for a pipe use --input -")
-    for file in _listed(pattern, _files):
-        list_format(file.path)
-        yield ListFile.at(file.path)
+    paths = [file.path for file in _listed(pattern, _files)]
+    check_found(pattern, iter(paths))
+    for path in paths:
+        list_format(path)
+    return list(map(ListFile.at, paths))
 
 
 def image_files(pattern: str) -> Iterator[ImageRef]:
