@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.endpoint.request import AnalyzeRequest
 from ..transforms.prices import INDICATIVE, Prices
-from .manifests import Manifest
+from .manifests import Manifest, moment
 
 COST = pa.schema(
     [
@@ -49,7 +49,7 @@ class Spent(NamedTuple):
 
 
 def spent(manifest: Manifest, prices: Prices | None = None) -> Spent | None:
-    """What a run cost by its manifest; None where that does not say it, nor what was asked.
+    """What a run cost by its manifest; None where that does not say it, nor what was asked and when.
 
     `prices`: instead of its own.
     """
@@ -58,11 +58,12 @@ def spent(manifest: Manifest, prices: Prices | None = None) -> Spent | None:
         by_day = {(date.fromisoformat(row["day"]), row["feature"]): row["transactions"] for row in cost["by_day"]}
         own = Prices(INDICATIVE | cost["per_thousand"], cost["currency"], cost["prices"])
         return Spent(by_day, prices or own)
-    request = asked(manifest)
-    if request is None:
+    request, ended = asked(manifest), moment(manifest["committed_at"])
+    if request is None or ended is None:
         return None
-    day, answers = datetime.fromisoformat(manifest["committed_at"]).date(), manifest["attempts"].get("answered", 0)
-    return Spent({(day, name): answers for name in request.billed_features if answers}, prices or Prices(INDICATIVE))
+    answers = manifest["attempts"].get("answered", 0)
+    by_day = {(ended.date(), name): answers for name in request.billed_features if answers}
+    return Spent(by_day, prices or Prices(INDICATIVE))
 
 
 def cost_table(manifests: Iterable[Manifest], prices: Prices | None = None) -> pa.Table:

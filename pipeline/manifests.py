@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from ..transforms.endpoint.errors import ConfigurationError
@@ -91,6 +92,14 @@ def read_manifests(layout: Layout, run_ids: Iterable[str]) -> dict[str, Manifest
     return manifests
 
 
+def moment(text: str) -> datetime | None:
+    """A time of a manifest; None where it tells none."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 def _checked(path: str, manifest: Manifest | None) -> Manifest:
     if manifest is None:
         raise damaged(path, "it is not there")
@@ -147,11 +156,13 @@ def as_it_was_written(output: str) -> Iterator[None]:
     """What a reader stumbles over meanwhile is the fault of files that somebody has changed.
 
     Raises:
-      ConfigurationError: it stumbles over a part that is not there, or of another type.
+      ConfigurationError: it stumbles over a part that is not there, of another type, or no such value.
     """
     try:
         yield
-    except (LookupError, TypeError, AttributeError) as error:
+    except ConfigurationError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         what = f"{type(error).__name__}: {error}"
         rule = f"a manifest or table in it is not as it was written ({what})"
         raise ConfigurationError(f"output {output!r}", rule, "restore it from a copy") from error

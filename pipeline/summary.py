@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from ..transforms.endpoint.guard import TOO_MANY_DEAD_LETTERS
 from ..transforms.files import storage
 from ..transforms.prices import money
-from .report.accounts import SKIPPED, cost, limited_by
+from .report.accounts import SKIPPED, cost, duration, limited_by
 from .terminal import NotPrinted, counted, out, say, seconds
 from .troubleshooting import SINGLE_IMAGES, advice, entry_of_deferred, with_link
 
@@ -72,9 +71,8 @@ def details(manifest: dict[str, Any]) -> Iterator[str]:
     if letters := by_number(manifest["dead_letters"]):
         by_class = ", ".join(f"{number} {name}" for name, number in letters)
         yield with_link(f"dead letters: {by_class}", SINGLE_IMAGES)
-    duration = _duration(manifest)
-    if duration is not None:
-        yield f"time: {seconds(duration)}{_pace(manifest)}"
+    if (taken := duration(manifest)) is not None:
+        yield f"time: {seconds(taken)}{_pace(manifest)}"
     if line := _cost(manifest):
         yield line
     if changed := manifest["why"].get("changed"):
@@ -100,14 +98,6 @@ def _cost(manifest: dict[str, Any]) -> str:
 def by_number(numbers: dict[str, int]) -> list[tuple[str, int]]:
     """The largest first."""
     return sorted(numbers.items(), key=lambda named: (-named[1], named[0]))
-
-
-def _duration(manifest: dict[str, Any]) -> float | None:
-    try:
-        begun, ended = (datetime.fromisoformat(manifest[name]) for name in ("started_at", "committed_at"))
-    except ValueError:
-        return None
-    return (ended - begun).total_seconds()
 
 
 def _pace(manifest: dict[str, Any]) -> str:

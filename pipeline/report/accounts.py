@@ -1,4 +1,4 @@
-"""What the manifest says of a run, as the report shows it: outcomes, pace and cost."""
+"""What the manifest says of a run, as the report and the last lines show it: outcomes, pace and cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ...transforms.endpoint.faults import OUTAGE_FAULTS
 from ...transforms.prices import INDICATIVE, Prices
 from ..cost import asked, spent
-from ..manifests import Manifest
+from ..manifests import Manifest, moment
 
 OUTCOMES = ("analyzed", "dead_letters", "deferred", "skipped", "duplicates")
 SKIPPED = {
@@ -84,6 +84,12 @@ def _state(point: dict[str, int]) -> str:
         return "throttled"
     away = any(point.get(fault) for fault in OUTAGE_FAULTS)
     return _OUTAGE_REASON if away and not point.get("answered") else ""
+
+
+def duration(manifest: Manifest) -> float | None:
+    """Seconds from the start of the run to its commit; None where it does not tell them."""
+    begun, ended = moment(manifest["started_at"]), moment(manifest["committed_at"])
+    return (ended - begun).total_seconds() if begun and ended else None
 
 
 def limited_by(manifest: Manifest) -> str:

@@ -12,7 +12,7 @@ from ..cost import asked
 from ..manifests import Manifest
 from ..views.database import Folder
 from ..views.look import EMULATOR
-from .accounts import OUTCOMES, SKIPPED, cost, limited_by, pace
+from .accounts import OUTCOMES, SKIPPED, cost, duration, limited_by, pace
 from .facets import facets
 from .layers import COUNTED, PLACED
 from .needs import needs
@@ -118,7 +118,7 @@ def _verdict(reading: Reading, groups: list[dict[str, Any]], total: int) -> dict
         "complete": reading.run["complete"],
         "recovered": accounts["recovered_extra"],
         "input": accounts["input"],
-        "seconds": _duration(reading.run),
+        "seconds": duration(reading.run),
         "per_second": calls["requests_per_second"],
         "limited_by": limited_by(reading.run),
     }
@@ -178,8 +178,3 @@ def _cost(reading: Reading) -> dict[str, Any]:
 
 def _if_any(amount: Decimal) -> str | None:
     return money(amount) if amount else None
-
-
-def _duration(run: Manifest) -> float | None:
-    times = [datetime.fromisoformat(run[name]) for name in ("started_at", "committed_at") if run[name]]
-    return (times[1] - times[0]).total_seconds() if len(times) == 2 else None

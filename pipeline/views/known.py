@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from ...transforms.ledger.layout import Layout
 from ...transforms.ledger.log import earlier_requests, entries
 from ...transforms.prices import Prices
 from ..cost import COST, asked, cost_table, spent, table_of
-from ..manifests import Manifest
+from ..manifests import Manifest, moment
 from ..troubleshooting import REASONS, advice
 
 _UTC = pa.timestamp("us", tz="UTC")
@@ -77,8 +76,8 @@ def _run(number: int, manifest: Manifest, prices: Prices | None) -> tuple[Any, .
     return (
         manifest["run_id"],
         number,
-        _time(manifest["started_at"]),
-        _time(manifest["committed_at"]),
+        moment(manifest["started_at"]),
+        moment(manifest["committed_at"]),
         manifest["complete"],
         *(manifest["conservation"][name] for name in _COUNTS),
         manifest["calls"]["attempts"],
@@ -109,10 +108,3 @@ def _asked(request: AnalyzeRequest) -> Iterator[tuple[str, str, str]]:
     named = dict(zip(wanted_answers(request), names, strict=True))
     for fingerprint, answers in given_answers(request).items():
         yield from ((fingerprint, named[answer], answer) for answer in answers)
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None

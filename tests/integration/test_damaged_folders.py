@@ -60,6 +60,12 @@ def another(path: Path) -> None:
     pq.write_table(pa.table({"x": [1]}), path)
 
 
+def spent(output: Path, day: str = "2026-01-01", price: object = 1.0) -> None:
+    by_day = [{"day": day, "feature": "tags", "transactions": 1}]
+    changed(output, cost={"currency": "USD", "per_thousand": {"tags": price}, "by_day": by_day})
+
+
+COUNTED = ("report", "sql FROM cost")
 BOTH, REPORT, READ = ("show", "report"), ("report",), ("report", "show tags")
 DAMAGE = {
     "an empty manifest": (BOTH, lambda out: manifest_of(out).write_bytes(b""), "no committed run"),
@@ -68,6 +74,8 @@ DAMAGE = {
     "a manifest that is a folder": (BOTH, lambda out: a_folder(manifest_of(out)), "Is a directory"),
     "tables of another kind": (BOTH, lambda out: changed(out, tables={"tags": [1]}), "rows and files of 'tags'"),
     "tables without files": (BOTH, lambda out: changed(out, tables={"tags": {"rows": 1}}), "rows and files of 'tags'"),
+    "a day that is none": (COUNTED, lambda out: spent(out, day="yesterday"), "yesterday"),
+    "a price that is none": (COUNTED, lambda out: spent(out, price="much"), "ConversionSyntax"),
     "half a table": (READ, lambda out: half(tags_of(out)), "arquet"),
     "a table that is missing": (READ, lambda out: tags_of(out).unlink(), "No files found"),
     "a table that is a folder": (READ, lambda out: a_folder(tags_of(out)), "No files found"),
@@ -84,12 +92,22 @@ def test_what_is_damaged_is_told_in_one_line(whole, tmp_path, capsys, command, d
     shutil.copytree(whole, output)
     _, do, words = DAMAGE[damage]
     do(output)
-    name, *view = command.split()
+    name, *view = command.split(maxsplit=1)
     assert main([name, str(output), *view]) == 2
     said = capsys.readouterr().err
     assert len(said.splitlines()) == 1
     assert str(output) in said
     assert words in said
+
+
+def test_a_manifest_may_say_nothing_of_times_and_cost(whole, tmp_path, capsys):
+    output = tmp_path / "early"
+    shutil.copytree(whole, output)
+    changed(output, started_at="yesterday", committed_at="", cost={})
+    assert main(["report", str(output)]) == 0
+    assert main(["sql", str(output), "SELECT started_at, committed_at, amount FROM runs", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert row == {"started_at": None, "committed_at": None, "amount": None}
 
 
 @pytest.mark.parametrize("do", [half, another, lambda path: path.write_bytes(b"")])
