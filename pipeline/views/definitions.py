@@ -1,7 +1,8 @@
 """The views, in SQL. `raw.<table>` are the rows of all committed runs, `known.<table>` what their manifests say.
 
-An answer is of a call, and a call may ask several features; so what is newest is decided for each image and feature. An
-image is known by its present id, also where its answer was filed under the id that an earlier version gave it.
+An answer is of a call, and a call may ask several features; so what is newest is decided for each image and feature,
+by the number of its run in the log: machines whose clocks differ may have made the runs. An image is known by its
+present id, also where its answer was filed under the id that an earlier version gave it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ HAVING count(DISTINCT image_id) = 1 AND former_id NOT IN (SELECT image_id FROM i
 """
 
 _ANSWERS = """
-SELECT image_id, feature, unnest(max_by(call, (call.analyzed_at, call.run_id)))
+SELECT image_id, feature, unnest(max_by(call, (number, call.analyzed_at)))
 FROM (
     SELECT
         coalesce(f.image_id, i.image_id) AS image_id,
@@ -64,8 +65,10 @@ FROM (
         {
             stored_id: i.image_id, fingerprint: i.fingerprint, run_id: i.run_id,
             model_name: i.model_name, analyzed_at: i.analyzed_at
-        } AS call
+        } AS call,
+        coalesce(r.number, 0) AS number
     FROM raw.images i
+    LEFT JOIN known.runs r ON r.run_id = i.run_id
     LEFT JOIN former f ON f.former_id = i.image_id
     LEFT JOIN (
         SELECT fingerprint, list(feature) AS features FROM known.asked GROUP BY fingerprint
@@ -78,9 +81,11 @@ GROUP BY image_id, feature
 _IMAGES = """
 WITH held AS (
     SELECT coalesce(f.image_id, i.image_id) AS image_id, count(*) AS calls, max_by(
-        {stored_id: i.image_id, fingerprint: i.fingerprint, run_id: i.run_id}, (i.analyzed_at, i.run_id)
+        {stored_id: i.image_id, fingerprint: i.fingerprint, run_id: i.run_id},
+        (coalesce(r.number, 0), i.analyzed_at)
     ) AS newest
     FROM raw.images i
+    LEFT JOIN known.runs r ON r.run_id = i.run_id
     LEFT JOIN former f ON f.former_id = i.image_id
     GROUP BY ALL
 ),
@@ -159,9 +164,10 @@ SELECT o.image_id, o.image_uri, o.place, o.reason, o.message, r.what_to_do,
     o.run_id
 FROM open o
 LEFT JOIN known.reasons r ON r.reason = o.reason
+LEFT JOIN known.runs n ON n.run_id = o.run_id
 WINDOW image AS (PARTITION BY o.image_id)
 QUALIFY row_number() OVER (
-    PARTITION BY o.image_id ORDER BY o.run_id DESC, o.place, o.redrive_count DESC, o.fingerprint
+    PARTITION BY o.image_id ORDER BY n.number DESC NULLS LAST, o.place, o.redrive_count DESC, o.fingerprint
 ) = 1
 """
 
@@ -172,7 +178,10 @@ WITH listed AS (
     FROM inputs
 ),
 answered AS (
-    SELECT image_id, max(run_id) AS run_id FROM answers GROUP BY image_id
+    SELECT a.image_id, arg_max(a.run_id, coalesce(r.number, 0)) AS run_id
+    FROM answers a
+    LEFT JOIN known.runs r ON r.run_id = a.run_id
+    GROUP BY a.image_id
 )
 SELECT l.list, l.position, l.uri, l.raw, l.known_as AS image_id, l.is_duplicate,
     CASE WHEN f.place IS NOT NULL THEN f.place WHEN a.run_id IS NOT NULL THEN 'answered' ELSE 'unknown' END AS place,

@@ -43,7 +43,7 @@ SELECT run_id, class AS result, last_attempt_at AS called_at, attempts, billed_u
 FROM raw.dead_letters
 UNION ALL BY NAME
 SELECT run_id, 'deferred: ' || reason AS result, detail AS message FROM raw.deferred
-ORDER BY run_id, called_at
+ORDER BY called_at
 """
 _LISTED = """
 SELECT list, position, coalesce(uri, raw) AS given, path, mistake, image_id, line_id FROM inputs ORDER BY list, position

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from image_analysis_beam.pipeline.troubleshooting import REASONS, advice
+from image_analysis_beam.pipeline.views.database import Folder, opened
 from image_analysis_beam.pipeline.views.definitions import VIEWS
 from image_analysis_beam.schemas import TABLES
 from image_analysis_beam.transforms.endpoint.faults import FAULTS
@@ -80,6 +85,44 @@ def test_every_line_has_an_outcome(views, history):
     last = history.manifests[-1]
     assert len(found) == last["conservation"]["input"]
     assert sum(duplicate for *_, duplicate in found) == last["conservation"]["duplicates"]
+
+
+def on_a_slow_clock(path, run_id, slow):
+    """Makes a file that names a run that of one on a machine whose clock is years behind."""
+    if path.suffix == ".json":
+        path.write_text(path.read_text().replace(run_id, slow))
+    elif run_id in str(path):
+        table = pq.read_table(path)
+        for index, field in enumerate(table.schema):
+            cells = table[field.name].to_pylist()
+            if field.name == "run_id":
+                cells = [slow] * len(cells)
+            elif pa.types.is_timestamp(field.type):
+                cells = [at and at - timedelta(days=3650) for at in cells]
+            table = table.set_column(index, field, pa.array(cells, field.type))
+        path.parent.with_name(f"run={slow}").mkdir(exist_ok=True)
+        pq.write_table(table, path.parent.with_name(f"run={slow}") / path.name)
+
+
+def test_the_newest_run_is_told_by_the_log_not_by_a_clock(views, history, tmp_path):
+    """Of three runs that asked the same, the third was made where the clock is behind."""
+    third, slow = history.manifests[2]["run_id"], "20160101T000000Z-0000"
+    output = shutil.copytree(history.output, tmp_path / "out")
+    for path in [path for path in output.rglob("*.*") if path.is_file()]:
+        on_a_slow_clock(path, third, slow)
+    (output / "runs" / f"{third}.json").rename(output / "runs" / f"{slow}.json")
+    queries = [
+        "SELECT image_id, feature, run_id FROM answers ORDER BY ALL",
+        "SELECT image_id, run_id, features, sections FROM images ORDER BY ALL",
+        "SELECT image_id, ordinal, run_id FROM tags ORDER BY ALL",
+        "SELECT image_id, run_id, reason FROM failures ORDER BY ALL",
+        "SELECT list, position, run_id FROM outcomes ORDER BY ALL",
+    ]
+    told = [repr(rows(views, query)) for query in queries]
+    assert all(third in some for some in told[:1] + told[2:3])
+    with opened(Folder(str(output))) as slow_views:
+        for query, some in zip(queries, told, strict=True):
+            assert repr(rows(slow_views, query)) == some.replace(third, slow)
 
 
 def test_cost_is_that_of_the_manifests_to_the_cent(views, history):
