@@ -17,6 +17,7 @@ from ...transforms.endpoint.payload import check_fit
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.resource import Resource
 from ...transforms.endpoint.settings import CallSettings
+from ...transforms.files.schemes import scheme_of
 from ...transforms.ledger.redrive import RedrivePolicy
 from ...transforms.prices import read_prices
 from .. import runners
@@ -129,14 +130,14 @@ def _settings(flags: ImageAnalysisOptions, options: PipelineOptions, made: dict[
 
 def _dataflow(flags: ImageAnalysisOptions, options: PipelineOptions) -> str:
     cloud = options.view_as(GoogleCloudOptions)
-    for name in ("project", "region", "temp_location"):
+    examples = {"project": "my-project", "region": "europe-west4", "temp_location": "gs://BUCKET/tmp"}
+    for name, example in examples.items():
         if not getattr(cloud, name):
-            example = {"project": "my-project", "region": "europe-west4", "temp_location": "gs://BUCKET/tmp"}[name]
             raise ConfigurationError(
                 f"runner {DATAFLOW_RUNNER}", f"it needs --{name}", f"add it, as --{name} {example}"
             )
     for name in [flags.output or "", *patterns(flags.input), *patterns(flags.images)]:
-        if name and FileSystems.get_scheme(name) is None:
+        if name and scheme_of(name) is None:
             rule = "its workers cannot reach a path of this machine"
             raise ConfigurationError(f"runner {DATAFLOW_RUNNER} with {name!r}", rule, "put it into a bucket")
     return f"project {cloud.project}, region {cloud.region}, {cloud.temp_location}"

@@ -17,6 +17,8 @@ from ...transforms.endpoint.payload import is_sent_as_url
 from ...transforms.endpoint.pictures import PayloadFault
 from ...transforms.endpoint.uri import ImageRef, local_path
 from ...transforms.files import storage
+from ...transforms.files.many import remove_many
+from ...transforms.files.schemes import scheme_of
 from ...transforms.ledger.layout import Layout
 from ...transforms.ledger.liveness import is_alive
 from ...transforms.ledger.log import look
@@ -124,7 +126,7 @@ def _output(flags: ImageAnalysisOptions, options: PipelineOptions) -> Iterator[F
 
 def _write_probe(folder: str) -> None:
     """Leaves nothing: of a local folder that is not there, what is above it is tried."""
-    if FileSystems.get_scheme(folder) is None:
+    if scheme_of(folder) is None:
         while not os.path.lexists(folder):
             folder = os.path.dirname(folder) or "."
         with tempfile.TemporaryFile(dir=folder) as probe:
@@ -132,7 +134,7 @@ def _write_probe(folder: str) -> None:
         return
     path = storage.join(folder, f".{uuid4().hex}.probe")
     storage.write_whole(path, b"probe")
-    storage.remove([path])
+    remove_many([path])
 
 
 def _owner(folder: str, take_over: str) -> Finding:

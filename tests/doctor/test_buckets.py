@@ -8,7 +8,8 @@ import pytest
 
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.troubleshooting import entries
-from image_analysis_beam.transforms.files.storage import list_below, write_whole
+from image_analysis_beam.transforms.files.many import list_folder
+from image_analysis_beam.transforms.files.storage import write_whole
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def test_places_on_a_store(root, emulator, pictures, tmp_path, capsys):
     write_whole(f"{folder}/in/a.png", pictures(1)[0].read_bytes())
     write_whole(f"{folder}/uris.txt", f"{folder}/in/a.png\n".encode())
     write_whole(f"{folder}/lost.txt", f"{folder}/in/lost.png\n".encode())
-    before = [file.path for file in list_below(folder)]
+    before = sorted(file.path for file in list_folder(folder))
 
     def doctor(**flags: str) -> tuple[int, dict[str, dict]]:
         right = {"input": f"{folder}/uris.txt", "images": f"{folder}/in", "output": f"{folder}/out", "features": "tags"}
@@ -35,7 +36,7 @@ def test_places_on_a_store(root, emulator, pictures, tmp_path, capsys):
     assert (code, [check for check in checks.values() if not check["is_good"]]) == (0, [])
     assert checks["output"]["said"] == f"{folder}/out: can be written"
     assert checks["images"]["said"].startswith(f"{folder}/in: 1 file,")
-    assert [file.path for file in list_below(folder)] == before
+    assert sorted(file.path for file in list_folder(folder)) == before
 
     for flag, value, said in (
         ("input", f"{folder}/lost.txt", f"its image '{folder}/in/lost.png' cannot be read"),

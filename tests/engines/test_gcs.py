@@ -12,7 +12,8 @@ from google.cloud import storage
 from PIL import Image
 
 from image_analysis_beam.transforms.endpoint.errors import ConfigurationError
-from image_analysis_beam.transforms.files.storage import iterate_files, list_below, remove, remove_folder, write_whole
+from image_analysis_beam.transforms.files.many import list_folder, remove_folder, remove_many
+from image_analysis_beam.transforms.files.storage import iterate_files, write_whole
 from image_analysis_beam.transforms.lists.check import check_list
 from image_analysis_beam.transforms.lists.matching import check_found, image_files, list_files
 from image_analysis_beam.transforms.lists.parsers import read_list
@@ -67,11 +68,11 @@ def test_names_are_no_patterns(gcs):
     folder, other = f"gs://{BUCKET}/a [1]*", f"gs://{BUCKET}/a 1x"
     for path in (f"{folder}/f?", f"{folder}/f2", f"{other}/f2"):
         write_whole(path, b"")
-    remove([f"{folder}/f?"])
-    assert [file.path for file in list_below(folder)] == [f"{folder}/f2"]
+    remove_many([f"{folder}/f?"])
+    assert [file.path for file in list_folder(folder)] == [f"{folder}/f2"]
     remove_folder(folder)
-    assert list_below(folder) == []
-    assert [file.path for file in list_below(other)] == [f"{other}/f2"]
+    assert [*list_folder(folder)] == []
+    assert [file.path for file in list_folder(other)] == [f"{other}/f2"]
 
 
 @pytest.mark.long

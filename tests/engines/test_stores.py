@@ -12,8 +12,8 @@ from PIL import Image
 
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.__main__ import main
-from image_analysis_beam.transforms.files.many import in_parallel
-from image_analysis_beam.transforms.files.storage import list_below, read_table, write_whole
+from image_analysis_beam.transforms.files.many import in_parallel, list_folder
+from image_analysis_beam.transforms.files.storage import read_table, write_whole
 
 RATE, IN_FLIGHT, IMAGES = 60, 8, 300
 
@@ -46,11 +46,11 @@ def _png(index: int) -> bytes:
 
 
 def _names(folder: str) -> list[str]:
-    return [file.path.removeprefix(folder) for file in list_below(folder)]
+    return sorted(file.path.removeprefix(folder) for file in list_folder(folder))
 
 
 def _column(output: str, table: str, column: str) -> list[str]:
-    files = [file.path for file in list_below(f"{output}/{table}") if file.path.endswith(".parquet")]
+    files = sorted(file.path for file in list_folder(f"{output}/{table}") if file.path.endswith(".parquet"))
     return [value for path in files for value in read_table(path, [column])[column].to_pylist()]
 
 

@@ -11,7 +11,8 @@ import pytest
 from google.cloud.storage import Bucket
 
 from image_analysis_beam.pipeline.__main__ import main
-from image_analysis_beam.transforms.files.storage import remove, write_whole
+from image_analysis_beam.transforms.files.many import remove_many
+from image_analysis_beam.transforms.files.storage import write_whole
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_an_object_that_was_written_again_is_called_again(store, request, run, l
         write_whole(uri, file.read_bytes())
     run("--input", listed(uris))
     write_whole(uris[0], last.read_bytes())
-    remove([uris[1]])
+    remove_many([uris[1]])
     finished, why = looked(*("--input", listed(uris)) if store == "s3" else ("--images", f"{folder}/*.png"))
     assert why == {"changed": 1}
     assert finished.manifest["skipped"] == {"answered": 1, **({"unseen": 1} if store == "s3" else {})}

@@ -3,7 +3,7 @@
 import pytest
 
 from image_analysis_beam.pipeline.__main__ import main
-from image_analysis_beam.transforms.files import storage
+from image_analysis_beam.transforms.files import many, storage
 from image_analysis_beam.transforms.ledger.layout import Layout
 from image_analysis_beam.transforms.ledger.log import committed_runs
 from stand_ins.report_page import Page
@@ -51,9 +51,9 @@ def test_only_what_is_named_is_removed(tmp_path):
     for name in ("a[1]", "a1"):
         storage.write_whole(f"{tmp_path}/{name}/f*", b"")
         storage.write_whole(f"{tmp_path}/{name}/f2", b"")
-    storage.remove([f"{tmp_path}/a[1]/f*"])
-    assert [file.path for file in storage.list_below(f"{tmp_path}/a[1]")] == [f"{tmp_path}/a[1]/f2"]
-    storage.remove_folder(f"{tmp_path}/a[1]")
-    storage.remove_folder(f"{tmp_path}/a[1]")
-    assert storage.list_below(f"{tmp_path}/a[1]") == []
-    assert len(storage.list_below(f"{tmp_path}/a1")) == 2
+    many.remove_many([f"{tmp_path}/a[1]/f*"])
+    assert [file.path for file in many.list_folder(f"{tmp_path}/a[1]")] == [f"{tmp_path}/a[1]/f2"]
+    many.remove_folder(f"{tmp_path}/a[1]")
+    many.remove_folder(f"{tmp_path}/a[1]")
+    assert [*many.list_folder(f"{tmp_path}/a[1]")] == []
+    assert len([*many.list_folder(f"{tmp_path}/a1")]) == 2

@@ -40,7 +40,7 @@ def commit(layout):
 
 
 def names(layout):
-    return sorted(layout.name(str(file.path)) for file in LocalStore().listing(layout.output + "/"))
+    return sorted(layout.name(file.path) for file in LocalStore().listing(layout.output + "/"))
 
 
 def test_after_the_record_what_it_took_in_is_removed(layout):

@@ -1,5 +1,6 @@
 """Planning is the same however many shards it is parted into."""
 
+import json
 import pickle
 import random
 from collections import Counter, defaultdict
@@ -16,7 +17,7 @@ from image_analysis_beam.transforms import AnalyzeRequest, PlanWork
 from image_analysis_beam.transforms.account_run import AddCounts
 from image_analysis_beam.transforms.endpoint.fingerprint import request_fingerprint
 from image_analysis_beam.transforms.endpoint.uri import ImageRef, former_image_id
-from image_analysis_beam.transforms.files.storage import write_json, write_table
+from image_analysis_beam.transforms.files.storage import write_table, write_whole
 from image_analysis_beam.transforms.ledger.history import MOST_SHARD_DIGITS, Block, KnownDead, shard_of
 from image_analysis_beam.transforms.ledger.layout import Layout
 from image_analysis_beam.transforms.ledger.plan import plan_shard
@@ -93,7 +94,7 @@ def out(tmp_path):
     write_table(f"{layout.partition('deferred', COMMITTED)}/0.parquet", TABLES["deferred"].to_table(deferred))
     write_table(f"{layout.journal(DEAD)}/0.parquet", answers(source, URIS[20:70]))
     tables = {name: {"files": [f"{name}/run={COMMITTED}/0.parquet"]} for name in ("images", "deferred", "responses")}
-    write_json(layout.record(COMMITTED), {"tables": tables})
+    write_whole(layout.record(COMMITTED), json.dumps({"tables": tables}).encode())
     return layout.output
 
 

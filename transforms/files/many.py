@@ -46,13 +46,6 @@ def rename_many(pairs: Iterable[tuple[str, str]]) -> None:
         _run(lambda pair: store.move(*pair), pairs, store.requests_at_once)
 
 
-def exists_many(paths: Iterable[str]) -> Iterator[bool]:
-    """Whether each file is there, in the order of `paths`, all of one file system."""
-    store, paths = _with_store(paths, lambda path: path)
-    if store:
-        yield from in_parallel(lambda path: store.find(path) is not None, paths, store.requests_at_once)
-
-
 def read_many(paths: Iterable[str]) -> Iterator[bytes | None]:
     """What each small file holds, or None where it is not there, in the order of `paths`, all of one file system."""
     store, paths = _with_store(paths, lambda path: path)

@@ -1,4 +1,4 @@
-"""Files on any Beam file system: whole or not at all, listed in order, removed without complaint.
+"""Single files on any Beam file system: opened, read, and written whole or not at all. For many, see `many.py`.
 
 Paths are literal: only `iterate_files` takes a pattern.
 """
@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...schemas import PARQUET_WRITE_OPTIONS
-from . import many
 from .gcs_access import go_anonymous_with_an_emulator
 from .schemes import scheme_of
 from .store import Found, store_of
@@ -81,11 +80,6 @@ def read_table(path: str, columns: list[str] | None = None) -> pa.Table:
         return file.read(columns)
 
 
-def write_json(path: str, value: dict[str, Any]) -> None:
-    """Writes one JSON file, whole or not at all."""
-    write_whole(path, json.dumps(value, indent=2, ensure_ascii=False).encode())
-
-
 def read_json(path: str) -> dict[str, Any]:
     """Reads a JSON file."""
     with open_bytes(path) as file:
@@ -95,11 +89,6 @@ def read_json(path: str) -> dict[str, Any]:
 def create(path: str) -> BinaryIO:
     """Opens a new file for writing, with its folder."""
     return store_of(path).open_new(path)
-
-
-def list_below(folder: str) -> list[Found]:
-    """The files below a folder, by path; none where it does not exist."""
-    return sorted(many.list_folder(folder), key=lambda metadata: str(metadata.path))
 
 
 def iterate_files(pattern: str) -> Iterator[Found]:
@@ -119,13 +108,3 @@ def iterate_files(pattern: str) -> Iterator[Found]:
 def exists(path: str) -> bool:
     """Whether there is a file at `path`."""
     return store_of(path).find(path) is not None
-
-
-def remove(paths: list[str]) -> None:
-    """Removes files, also ones that are gone."""
-    many.remove_many(paths)
-
-
-def remove_folder(path: str) -> None:
-    """Removes a folder and what is in it, also one that is gone."""
-    many.remove_folder(path)

@@ -36,7 +36,7 @@ class FolderBoard:
 
     def listing(self) -> Iterator[tuple[str, object]]:
         for file in list_folder(self._folder):
-            name = str(file.path)[len(self._folder) :].lstrip("/\\")
+            name = file.path[len(self._folder) :].lstrip("/\\")
             yield name, (file.size_in_bytes, file.last_updated_in_seconds)
 
     def remove(self, names: Iterable[str]) -> None:

@@ -61,7 +61,7 @@ def _values(rows: pa.Table) -> Iterator[tuple[Any, ...]]:
 
 def read_segments(folder: str, batch: str) -> list[Segment]:
     """The segments of a batch that are there."""
-    names = sorted(str(file.path) for file in list_folder(join(folder, batch)))
+    names = sorted(file.path for file in list_folder(join(folder, batch)))
     return [read_segment(name, batch) for name in names if name.endswith(".parquet")]
 
 

@@ -97,7 +97,7 @@ class Layout(NamedTuple):
         """`(run id, path)` of these files, one page of a listing at a time."""
         folder = storage.join(self.output, table)
         for file in list_folder(folder):
-            path = str(file.path)
+            path = file.path
             if match := _IN_PARTITION.fullmatch(path[len(folder) :].replace(os.sep, "/")):
                 yield match[1], path
 
@@ -105,7 +105,7 @@ class Layout(NamedTuple):
         """The ids of runs of which `runs/` holds a file `<run id><ending>`, or a folder of that name, oldest first."""
         folder, found = storage.join(self.output, "runs"), set()
         for file in list_folder(folder):
-            name = str(file.path)[len(folder) :].replace(os.sep, "/").lstrip("/")
+            name = file.path[len(folder) :].replace(os.sep, "/").lstrip("/")
             run = name.partition("/")[0] if ending == "/" and "/" in name else name.removesuffix(ending)
             if run != name and _RUN_ID.fullmatch(run):
                 found.add(run)

@@ -105,8 +105,8 @@ def _changes(layout: Layout, run_id: str, pause: Pause) -> bool:
 
 def _signs(layout: Layout, run_id: str) -> object:
     """What changes while somebody works: beats; in a run of before there were any, its journal grows."""
-    members = sorted(str(file.path) for file in list_folder(layout.members(run_id)))
-    return members, list(read_many(members)), sorted(str(file.path) for file in list_folder(layout.journal(run_id)))
+    members = sorted(file.path for file in list_folder(layout.members(run_id)))
+    return members, list(read_many(members)), sorted(file.path for file in list_folder(layout.journal(run_id)))
 
 
 def _job(layout: Layout, run_id: str) -> Job | None:

@@ -48,7 +48,7 @@ class Past(NamedTuple):
 
 def newest_entry(layout: Layout) -> Entry | None:
     """The newest entry; None where there is no log. A listing may lag behind, so the names after it are tried."""
-    listed = (_NUMBER.search(str(file.path)) for file in list_folder(layout.log))
+    listed = (_NUMBER.search(file.path) for file in list_folder(layout.log))
     number = max((int(match[1]) for match in listed if match), default=0)
     newest = _read(layout, number) if number else None
     while found := _read(layout, number + 1):

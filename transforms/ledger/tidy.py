@@ -23,7 +23,7 @@ def tidy(layout: Layout, run_id: str, record: Record) -> None:
     """Removes what a run that is committed has taken in, and what runs with a record left. It can be done again."""
     entry = entry_of(layout, run_id)
     taken_in = entry.reads if entry else []
-    remove_many(chain(map(layout.path, taken_in), (str(file.path) for file in list_folder(layout.journal(run_id)))))
+    remove_many(chain(map(layout.path, taken_in), (file.path for file in list_folder(layout.journal(run_id)))))
     remove_empty_folders(layout.journal(run_id))
     others = {*layout.runs_with("/"), *layout.runs_with(".started"), *layout.files("staging")}
     others |= {name.split("/")[1].removeprefix("run=") for name in taken_in}
@@ -58,8 +58,8 @@ def _uncounted(layout: Layout, run_id: str, record: Record) -> Iterator[str]:
     named = set(_names(record)) if is_committed(record) else set()
     for table in TABLES:
         for file in list_folder(layout.partition(table, run_id)):
-            if (table, posixpath.basename(str(file.path))) not in named:
-                yield str(file.path)
+            if (table, posixpath.basename(file.path)) not in named:
+                yield file.path
 
 
 def _no_segments(layout: Layout, run_id: str) -> Iterator[str]:
@@ -68,9 +68,9 @@ def _no_segments(layout: Layout, run_id: str) -> Iterator[str]:
     Where somebody still does, that fails: the answers were not durable yet.
     """
     for file in list_folder(layout.journal(run_id)):
-        name = posixpath.basename(str(file.path))
+        name = posixpath.basename(file.path)
         if name.startswith(".") or not name.endswith(".parquet"):
-            yield str(file.path)
+            yield file.path
 
 
 def _names(record: Record) -> Iterable[tuple[str, str]]:

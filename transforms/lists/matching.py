@@ -7,10 +7,9 @@ import os
 import posixpath
 from collections.abc import Callable, Iterator
 
-from apache_beam.io.filesystems import FileSystems
-
 from ..endpoint.errors import ConfigurationError
 from ..endpoint.uri import ImageRef
+from ..files.schemes import scheme_of
 from ..files.storage import iterate_files
 from ..files.store import Found
 from .columns import is_named_like_an_image
@@ -63,7 +62,7 @@ def check_found(pattern: str, files: Iterator[object]) -> None:
     elif glob.has_magic(pattern):
         rule = "it matches no file"
     else:
-        place = pattern if FileSystems.get_scheme(pattern) else os.path.abspath(pattern)
+        place = pattern if scheme_of(pattern) else os.path.abspath(pattern)
         rule = f"it matches no file: there is no {place}"
     raise ConfigurationError(f"input {pattern!r}", rule, "check the path and the pattern")
 
@@ -93,7 +92,7 @@ def _image_files(pattern: str) -> Iterator[Found]:
     if os.path.isdir(pattern):
         yield from filter(_is_named_like_an_image, _files_below(pattern))
         return
-    if FileSystems.get_scheme(pattern) is None or glob.has_magic(pattern):
+    if scheme_of(pattern) is None or glob.has_magic(pattern):
         yield from _files(pattern)
         return
     found = [] if pattern.endswith("/") else list(_files(pattern))
