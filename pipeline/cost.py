@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -10,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from ..transforms.endpoint.errors import ConfigurationError
-from ..transforms.endpoint.request import AnalyzeRequest
+from ..transforms.cost import by_feature
+from ..transforms.endpoint.request import AnalyzeRequest, known_request
 from ..transforms.prices import INDICATIVE, Prices
 from .manifests import Manifest, moment
 
@@ -37,10 +36,7 @@ class Spent(NamedTuple):
     @property
     def transactions(self) -> dict[str, int]:
         """By feature."""
-        total: Counter[str] = Counter()
-        for (_, feature), number in self.by_day.items():
-            total[feature] += number
-        return dict(total)
+        return by_feature(self.by_day)
 
     @property
     def amount(self) -> Decimal:
@@ -63,7 +59,7 @@ def spent(manifest: Manifest, prices: Prices | None = None) -> Spent | None:
         return None
     answers = manifest["attempts"].get("answered", 0)
     by_day = {(ended.date(), name): answers for name in request.billed_features if answers}
-    return Spent(by_day, prices or Prices(INDICATIVE))
+    return Spent(by_day, prices or Prices())
 
 
 def cost_table(manifests: Iterable[Manifest], prices: Prices | None = None) -> pa.Table:
@@ -85,13 +81,4 @@ def table_of(schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
 
 def asked(manifest: Manifest) -> AnalyzeRequest | None:
     """What a run asked of every image; None where it says nothing of it, or nothing that is known here."""
-    known = AnalyzeRequest.__dataclass_fields__  # a later version may ask for more
-    given = {name: _frozen(value) for name, value in manifest["request"].items() if name in known}
-    try:
-        return AnalyzeRequest(**given) if given else None
-    except ConfigurationError:
-        return None
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return known_request(manifest["request"])

@@ -89,7 +89,7 @@ def configure(options: PipelineOptions, calling: bool = True) -> JobConfig:
     FileSystems.set_options(options)
     runner = in_memory_unless_named(options)
     check_processes(options)
-    output, prices = output_folder(flags.output, options=options), read_prices(flags.prices)
+    output, prices = output_folder(flags.output, options=options), read_prices(flags.prices) or Prices()
     lists, images = _lists(flags, runner), patterns(flags.images)
     for name, given in (("input", lists), ("images", images)):
         for pattern in given:

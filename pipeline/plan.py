@@ -14,11 +14,12 @@ from apache_beam.pvalue import AsSingleton
 
 from ..transforms.account_run import AddCounts
 from ..transforms.cost import cost_of
+from ..transforms.counts import named
 from ..transforms.endpoint.signatures import has_expired
 from ..transforms.endpoint.uri import ImageRef
 from ..transforms.lists.references import escaped
 from ..transforms.plan_work import PlanWork
-from ..transforms.prices import Prices, money
+from ..transforms.prices import money
 from .flags import parse
 from .job import JobConfig, configure
 from .mistakes import COUNTS, EXAMPLES, FOUND, KINDS, Look, Mistake
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
       ConfigurationError: a flag cannot work.
     """
     config = configure(parse(argv, "plan"), calling=False)
-    plan = make_plan(config, *_look(config), config.prices)
+    plan = make_plan(config, *_look(config))
     out(json.dumps(plan, indent=2) if config.flags.json else "\n".join(plan_lines(plan)))
     return 0
 
@@ -89,18 +90,16 @@ def _count_image(
     return {"to_call": 1, "expiring": expiring, **{f"asked.{name}": 1 for name in asked}}
 
 
-def make_plan(
-    config: JobConfig, counts: dict[str, int], mistakes: dict[str, list[Mistake]], prices: Prices
-) -> dict[str, Any]:
+def make_plan(config: JobConfig, counts: dict[str, int], mistakes: dict[str, list[Mistake]]) -> dict[str, Any]:
     """The plan as data; seconds are None where no rate is given."""
-    to_call, rate = counts.get("to_call", 0), config.requests_per_second
+    to_call, rate, prices = counts.get("to_call", 0), config.requests_per_second, config.prices
     worst = 1 + config.settings.ambiguous_retries
     asked = {name: counts.get(f"asked.{name}", 0) for name in config.request.billed_features}
     held = {name: to_call - number for name, number in asked.items() if number < to_call}
     return {
         "input": counts.get("input", 0),
         "to_call": to_call,
-        "why": _named(counts, "to_do."),
+        "why": named(counts, "to_do."),
         "expired": counts.get("mistakes.expired", 0),
         "mistakes": {
             kind: {"number": number, "first": [each.told for each in mistakes.get(kind, ())]}
@@ -108,11 +107,11 @@ def make_plan(
             if (number := counts.get(f"mistakes.{kind}"))
         },
         "local_files": {"number": counts.get("local", 0), "looked_at": counts.get("looked_at", 0)},
-        "fit": _named(counts, "fit."),
+        "fit": named(counts, "fit."),
         "expiring": counts.get("expiring", 0),
         "over_budget": counts.get("over_budget", 0),
         "budget": {"max_calls": config.flags.max_calls, "max_cost": config.flags.max_cost},
-        "skipped": _named(counts, "skipped."),
+        "skipped": named(counts, "skipped."),
         "duplicates": counts.get("duplicates", 0),
         "recovered": counts.get("recovered", 0),
         "by_former_id": counts.get("by_former_id", 0),
@@ -216,7 +215,3 @@ def _by_feature(numbers: dict[str, int]) -> str:
 
 def _reasons(counts: dict[str, int]) -> str:
     return f" ({', '.join(f'{number} {reason}' for reason, number in counts.items())})" if counts else ""
-
-
-def _named(counts: dict[str, int], prefix: str) -> dict[str, int]:
-    return {name[len(prefix) :]: counts[name] for name in sorted(counts) if name.startswith(prefix)}

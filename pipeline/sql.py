@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
         given = parser.parse_intermixed_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
-    folder = Folder(given.output, prices=read_prices(given.prices) if given.prices else None)
+    folder = Folder(given.output, prices=read_prices(given.prices))
     if given.write:
         _write(folder, given.write)
     if given.query:

@@ -16,7 +16,7 @@ from ..schemas import TABLES
 from ..schemas.outcomes import DeadLetter, Deferred
 from .call_stats import latency_percentiles, processes_of
 from .cost import cost_of
-from .counts import Counts, pace, timeline
+from .counts import Counts, named, pace, timeline
 from .endpoint.limits import dead_letter_limit
 from .ledger.layout import Layout
 from .ledger.lists import lists_read
@@ -24,7 +24,7 @@ from .ledger.log import entry_of
 from .ledger.records import MANIFEST_VERSION, Record, commit
 from .ledger.start import start_run
 from .ledger.tidy import leaving_nothing_if_taken_over, tidy
-from .prices import INDICATIVE, Prices
+from .prices import Prices
 from .windowing import at_end_of_bundle
 from .write_tables import WrittenFile
 
@@ -156,26 +156,26 @@ def make_manifest(
         "complete": conservation["deferred"] == 0,
         "exit_status": 3 if conservation["deferred"] or _has_too_many_dead(conservation, facts) else 0,
         "conservation": conservation,
-        "why": _named(counts, "to_do."),
-        "skipped": _named(counts, "skipped."),
-        "dead_letters": _named(counts, "dead_letters."),
-        "deferred": _named(counts, "deferred."),
-        "attempts": _named(counts, "attempts."),
+        "why": named(counts, "to_do."),
+        "skipped": named(counts, "skipped."),
+        "dead_letters": named(counts, "dead_letters."),
+        "deferred": named(counts, "deferred."),
+        "attempts": named(counts, "attempts."),
         "calls": {
-            "attempts": sum(_named(counts, "attempts.").values()),
+            "attempts": sum(named(counts, "attempts.").values()),
             **{name: counts.get(name, 0) for name in _CALL_COUNTS},
             "processes": processes_of(counts),
             "requests_per_second": pace(counts),
         },
-        "cost": cost_of(counts, prices or Prices(INDICATIVE)),
+        "cost": cost_of(counts, prices or Prices()),
         "copies": counts.get("copies", 0),
         "fitted": {name: counts.get(f"fitted.{name}", 0) for name in ("images", "bytes_saved")},
-        "limited_by": _named(counts, "waited."),
-        "closed": _named(counts, "closed."),
-        "latency_seconds": latency_percentiles(dict(counts)),
+        "limited_by": named(counts, "waited."),
+        "closed": named(counts, "closed."),
+        "latency_seconds": latency_percentiles(counts),
         "timeline": timeline(counts),
         "lists": lists_read(counts),
-        "unknown_fields": _named(counts, "unknown."),
+        "unknown_fields": named(counts, "unknown."),
         "tables": _tables(output, files),
     }
 
@@ -188,7 +188,7 @@ def _conservation(files: list[WrittenFile], counts: Mapping[str, int]) -> dict[s
         "analyzed": sum(file.rows for file in files if file.table == "images"),
         "dead_letters": counts.get("dead_letters", 0),
         "deferred": counts.get("deferred", 0),
-        "skipped": sum(_named(counts, "skipped.").values()),
+        "skipped": sum(named(counts, "skipped.").values()),
         "duplicates": counts.get("duplicates", 0),
     }
     came_in = accounts["input"] + accounts["recovered_extra"]
@@ -209,10 +209,6 @@ def _has_too_many_dead(conservation: Mapping[str, int], facts: Mapping[str, Any]
         return False
     dead = conservation["dead_letters"]
     return dead_letter_limit(given).is_passed(dead, dead + conservation["analyzed"], of_all=True)
-
-
-def _named(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
-    return {name[len(prefix) :]: counts[name] for name in sorted(counts) if name.startswith(prefix)}
 
 
 def _tables(output: str, files: list[WrittenFile]) -> dict[str, dict[str, Any]]:

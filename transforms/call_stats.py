@@ -14,11 +14,12 @@ from functools import cache
 from uuid import uuid4
 
 from .cost import transactions_of
-from .counts import step_name
+from .counts import named, step_name
 from .endpoint.settle import Attempt
 
 _PROCESS = "process."
 _BUCKETS_PER_OCTAVE = 8  # latency is known to 9 %
+_PERCENTS = (50, 90, 99)
 
 
 def this_process() -> str:
@@ -56,16 +57,16 @@ def _bucket(seconds: float) -> int:
     return round(math.log2(max(seconds, 1e-4)) * _BUCKETS_PER_OCTAVE)
 
 
-def latency_percentiles(counts: dict[str, int], percents: Iterable[float] = (50, 90, 99)) -> dict[str, float]:
+def latency_percentiles(counts: Mapping[str, int]) -> dict[str, float]:
     """`p50` and so on in seconds, from the `latency.*` counts; empty where there were no attempts."""
-    buckets = sorted((int(name[8:]), number) for name, number in counts.items() if name.startswith("latency."))
+    buckets = sorted((int(bucket), number) for bucket, number in named(counts, "latency.").items())
     total = sum(number for _, number in buckets)
     percentiles = {}
-    for percent in percents if total else ():
+    for percent in _PERCENTS if total else ():
         left = total * percent / 100
         for bucket, number in buckets:
             left -= number
             if left <= 0:
-                percentiles[f"p{percent:g}"] = round(2 ** (bucket / _BUCKETS_PER_OCTAVE), 4)
+                percentiles[f"p{percent}"] = round(2 ** (bucket / _BUCKETS_PER_OCTAVE), 4)
                 break
     return percentiles

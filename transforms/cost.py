@@ -55,7 +55,7 @@ def cost_of(counts: Mapping[str, int], prices: Prices) -> dict[str, Any]:
             recovered[feature] += number * (plain != name)
         elif plain.startswith(_MAYBE):
             maybe[plain.removeprefix(_MAYBE)] += number
-    transactions = _by_feature(by_day)
+    transactions = by_feature(by_day)
     return {
         "amount": float(prices.cost(transactions)),
         "currency": prices.currency,
@@ -69,12 +69,13 @@ def cost_of(counts: Mapping[str, int], prices: Prices) -> dict[str, Any]:
     }
 
 
-def _billed(at: datetime, feature: str) -> str:
-    return f"{_BILLED}{at:%Y-%m-%d}.{feature}"
-
-
-def _by_feature(by_day: Mapping[tuple[str, str], int]) -> dict[str, int]:
+def by_feature(by_day: Mapping[tuple[Any, str], int]) -> dict[str, int]:
+    """Transactions by feature, of those by day and feature."""
     transactions: Counter[str] = Counter()
     for (_, feature), number in sorted(by_day.items(), key=lambda item: item[0][1]):
         transactions[feature] += number
     return dict(transactions)
+
+
+def _billed(at: datetime, feature: str) -> str:
+    return f"{_BILLED}{at:%Y-%m-%d}.{feature}"

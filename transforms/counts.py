@@ -52,6 +52,11 @@ def step_name(at: int, result: str, seconds: int = 1) -> str:
     return f"{_TIMELINE}{seconds}.{at // seconds * seconds}.{result}"
 
 
+def named(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    """The counts whose names begin so, by the rest of their names, in its order."""
+    return {name[len(prefix) :]: counts[name] for name in sorted(counts) if name.startswith(prefix)}
+
+
 def _steps(counts: Mapping[str, int]) -> dict[str, _Step]:
     parts = {name: name.split(".", 3) for name in counts if name.startswith(_TIMELINE)}
     return {name: _Step(int(seconds), int(at), result) for name, (_, seconds, at, result) in parts.items()}

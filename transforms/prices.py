@@ -8,7 +8,7 @@ they are shown: so all who add up the same transactions say the same to the cent
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -30,9 +30,9 @@ INDICATIVE = {
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices per 1 000 transactions, by feature."""
+    """Prices per 1 000 transactions, by feature; the indicative ones where none are given."""
 
-    per_thousand: dict[str, float]
+    per_thousand: dict[str, float] = field(default_factory=INDICATIVE.copy)
     currency: str = "USD"
     source: str = "indicative prices"
 
@@ -48,14 +48,14 @@ def money(amount: Decimal | float) -> str:
     return f"{Decimal(str(amount)).quantize(Decimal('0.01'), ROUND_HALF_UP):f}"
 
 
-def read_prices(path: str | None) -> Prices:
-    """The prices of a file, over the indicative ones.
+def read_prices(path: str | None) -> Prices | None:
+    """The prices of a file, over the indicative ones; None where no file is named.
 
     Raises:
       ConfigurationError: the file cannot be read, or names something else than a price.
     """
     if not path:
-        return Prices(INDICATIVE)
+        return None
     try:
         given: dict[str, Any] = storage.read_json(path)
         currency = str(given.pop("currency", "USD"))

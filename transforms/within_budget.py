@@ -23,7 +23,7 @@ from .endpoint.uri import ImageRef
 from .ledger.budget import Bucket, Budget, Cut, affordable, budget_bucket, cut_of
 from .ledger.plan import ToDo
 from .live_counts import live_counts
-from .prices import INDICATIVE, Prices
+from .prices import Prices
 
 _Counts = Counter[tuple[Bucket, str]]
 
@@ -44,7 +44,7 @@ def budget_of(max_calls: int | None, max_cost: float | None, prices: Prices | No
     """
     check_type("max_calls", max_calls, (int, type(None)), "leave it out to call all")
     check_type("max_cost", max_cost, (int, float, type(None)), "leave it out to call all")
-    budget, prices, told = Budget(), prices or Prices(INDICATIVE), []
+    budget, prices, told = Budget(), prices or Prices(), []
     if max_calls is not None:
         check_whole("max_calls", max_calls, 0, MANY, "leave it out to call all")
         budget = budget._replace(calls=max_calls)

@@ -21,7 +21,7 @@ from image_analysis_beam.transforms.analyze_images import BATCH_SIZE
 from image_analysis_beam.transforms.endpoint.request import FEATURES, AnalyzeRequest
 from image_analysis_beam.transforms.endpoint.settings import CallSettings
 from image_analysis_beam.transforms.ledger.journal import SEGMENT_SECONDS
-from image_analysis_beam.transforms.prices import read_prices
+from image_analysis_beam.transforms.prices import Prices
 from image_analysis_beam.transforms.write_tables import ROW_GROUP_BYTES, ROW_GROUP_ROWS, TableFile
 
 from ..answers import make_answers
@@ -58,7 +58,7 @@ def growth(images: int, rate: float, features: str) -> Growth:
         vms,
         processes,
         share,
-        float(read_prices(None).cost(dict.fromkeys(AnalyzeRequest(features=features).features, images))),
+        float(Prices().cost(dict.fromkeys(AnalyzeRequest(features=features).features, images))),
         math.ceil(min(images, segments)),
         math.ceil(images / 16 ** shard_digits(DATAFLOW_RUNNER)),
     )

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ...transforms.endpoint.faults import OUTAGE_FAULTS
-from ...transforms.prices import INDICATIVE, Prices
+from ...transforms.prices import Prices
 from ..cost import asked, spent
 from ..manifests import Manifest, moment
 
@@ -104,7 +104,7 @@ def limited_by(manifest: Manifest) -> str:
 def cost(manifest: Manifest, prices: Prices | None) -> Cost:
     """What was billed, by the replies' headers and by the price list; by the run's own prices, if none are given."""
     accounts, told, of_run = manifest["conservation"], manifest["cost"], spent(manifest, prices)
-    prices = prices or (of_run.prices if of_run else Prices(INDICATIVE))
+    prices = prices or (of_run.prices if of_run else Prices())
     request = asked(manifest)
     known = accounts["skipped"] + accounts["duplicates"] + manifest["copies"]
     return Cost(

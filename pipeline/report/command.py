@@ -34,8 +34,7 @@ def main(argv: list[str]) -> int:
         given = parser.parse_args(argv)
     except SystemExit as end:
         return int(end.code or 0)
-    prices = read_prices(given.prices) if given.prices else None
-    out(write_report(given.output, given.run, prices, given.all))
+    out(write_report(given.output, given.run, read_prices(given.prices), given.all))
     return 0
 
 

@@ -90,7 +90,7 @@ WITH held AS (
     GROUP BY ALL
 ),
 several AS (
-    SELECT a.image_id, list_distinct(flatten(list(i.sections))) AS sections,
+    SELECT a.image_id, list_sort(list_distinct(flatten(list(i.sections)))) AS sections,
         coalesce(list_sort(list(a.feature) FILTER (a.model_name IS NULL AND a.feature <> '')), []) AS features
     FROM answers a
     SEMI JOIN (FROM held WHERE calls > 1) h ON h.image_id = a.image_id

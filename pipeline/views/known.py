@@ -58,9 +58,7 @@ _REASONS = pa.schema([("reason", pa.string()), ("what_to_do", pa.string())])
 
 def known_tables(layout: Layout, manifests: dict[str, Manifest], prices: Prices | None = None) -> dict[str, pa.Table]:
     """The tables by name. `manifests` are in the order of the runs. `prices`: instead of those of each run."""
-    requests = set(earlier_requests(layout, entries(layout), manifests))
-    requests |= {request for manifest in manifests.values() if (request := asked(manifest))}
-    runs = list(manifests.values())
+    requests, runs = earlier_requests(layout, entries(layout), manifests), list(manifests.values())
     return {
         "runs": table_of(_RUNS, (_run(number, run, prices) for number, run in enumerate(runs, 1))),
         "lists": table_of(_LISTS, _lists(runs)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -246,6 +247,14 @@ class AnalyzeRequest:
                 )
 
 
+def known_request(record: object) -> AnalyzeRequest | None:
+    """The request in a record of a run, of any version; None where there is none that can be asked here."""
+    given = record if isinstance(record, Mapping) else {}
+    with suppress(ConfigurationError):
+        return AnalyzeRequest(**{f.name: given[f.name] for f in fields(AnalyzeRequest) if f.name in given})
+    return None
+
+
 def _features(given: str | Iterable[str]) -> tuple[str, ...]:
     names = given.split(",") if isinstance(given, str) else list(given)
     asked = set()
@@ -266,7 +275,7 @@ def _ratios(given: str | Iterable[float | str]) -> tuple[float, ...]:
     for text in texts:
         try:
             ratio = float(text)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             ratio = float("nan")
         if not MIN_ASPECT_RATIO <= ratio <= MAX_ASPECT_RATIO:
             raise ConfigurationError(

@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ..endpoint.errors import ConfigurationError
-from ..endpoint.request import AnalyzeRequest
+from ..endpoint.request import AnalyzeRequest, known_request
 from ..files.create_once import create_once, read_if_there
 from ..files.many import list_folder, read_many
 from ..files.storage import join
@@ -102,14 +100,7 @@ def earlier_requests(layout: Layout, log: Iterable[Entry], committed: Iterable[s
     told = {entry.run_id: entry.request for entry in log if entry.request}
     told |= {run: (record or {}).get("request", {}) for run, record in read_records(layout, set(committed) - set(told))}
     texts = {json.dumps(asked, sort_keys=True) for asked in told.values()}
-    return {request for text in texts if (request := _request(text))}
-
-
-def _request(text: str) -> AnalyzeRequest | None:
-    """None for one that this version cannot ask: what it answered is not asked for either."""
-    with suppress(ConfigurationError, TypeError):
-        return AnalyzeRequest(**json.loads(text))
-    return None
+    return {request for text in texts if (request := known_request(json.loads(text)))}
 
 
 def committed_files(layout: Layout, runs: Iterable[str], *tables: str) -> Iterator[tuple[str, str]]:
