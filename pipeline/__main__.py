@@ -66,6 +66,8 @@ def _run(module: str, arguments: list[str]) -> int:
         check_encoding(arguments)
         with temporary_files():
             return int(import_module(module, __package__).main(arguments))
+    except SystemExit as end:  # of a help that was printed
+        return int(end.code or 0)
     except ConfigurationError as error:
         say(with_link(f"image-analysis-beam: {error}", entry_of_configuration(str(error))))
     except Owned as error:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
-from importlib.metadata import version
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from ..schemas import SCHEMA_VERSION
 from ..transforms.analyze_images import AnalyzeImages
 from ..transforms.endpoint.client import Timeouts
 from ..transforms.endpoint.errors import ConfigurationError
@@ -29,12 +25,12 @@ from ..transforms.lists.references import STANDARD_INPUT
 from ..transforms.plan_work import PlanWork
 from ..transforms.prices import Prices, read_prices
 from ..transforms.read_image_uris import ReadImageUris
-from ..transforms.write_run import WriteRun
+from ..transforms.write_run import WriteRun, facts_of_now
 from .options import ImageAnalysisOptions
 from .paths import check_store, output_folder
 from .resources import entries, resources, whole_rate
 from .runners import DATAFLOW_RUNNER, IN_MEMORY_RUNNER, in_memory_unless_named
-from .workers import ON_THIS_MACHINE, check_processes, processes_that_share
+from .workers import ON_THIS_MACHINE, check_processes, processes_that_share, share_at_start
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,8 @@ class JobConfig:
 
     @property
     def process_share(self) -> float | None:
-        """The rate of one process at the start; None where it is not known how many there are."""
-        return self.requests_per_second / self.processes if self.requests_per_second and self.processes else None
+        """The rate of one process at the start, of all resources together."""
+        return share_at_start(self.requests_per_second, self.processes)
 
     @property
     def is_in_memory(self) -> bool:
@@ -159,7 +155,7 @@ def shard_digits(runner: str) -> int:
 def facts(config: JobConfig) -> dict[str, Any]:
     """What the manifest says of the run besides its counts; nothing secret."""
     return {
-        "started_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **facts_of_now(),
         "request": asdict(config.request),
         "fingerprint": request_fingerprint(config.request),
         "endpoint": config.endpoint,
@@ -168,15 +164,7 @@ def facts(config: JobConfig) -> dict[str, Any]:
         "fit": config.fit,
         "max_dead_letters": config.limits.dead_letters.text if config.limits.dead_letters else None,
         "runner": config.runner,
-        "schema_version": SCHEMA_VERSION,
-        "versions": versions(),
     }
-
-
-def versions() -> dict[str, str]:
-    """The versions of everything that shapes the tables."""
-    packages = {name: version(name) for name in ("image-analysis-beam", "apache-beam", "pyarrow")}
-    return packages | {"python": platform.python_version()}
 
 
 def request_of(flags: ImageAnalysisOptions) -> AnalyzeRequest:

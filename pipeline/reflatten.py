@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Any
-
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
-from ..schemas import SCHEMA_VERSION
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.ledger.layout import Layout, new_run_id
 from ..transforms.ledger.log import committed_runs
 from ..transforms.read_answers import ReadAnswers
-from ..transforms.write_run import WriteRun
+from ..transforms.write_run import WriteRun, facts_of_now
 from . import failures, runners
 from .flags import parse
-from .job import shard_digits, versions
+from .job import shard_digits
 from .manifests import read_manifests
 from .options import ImageAnalysisOptions
 from .owner import end, own, working_for
@@ -70,13 +66,5 @@ def main(argv: list[str]) -> int:
 def _build(pipeline: beam.Pipeline, stored: str, output: str, run_id: str, digits: int) -> None:
     answers = pipeline | "ReadAnswers" >> ReadAnswers(stored, digits)
     number = answers | "CountAnswers" >> beam.Map(lambda table: {"recovered_extra": table.num_rows})
-    {"answers": (answers,), "counts": (number,)} | "WriteRun" >> WriteRun(output, run_id, _facts(stored))
-
-
-def _facts(stored: str) -> dict[str, Any]:
-    return {
-        "started_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "reflattened_from": stored,
-        "schema_version": SCHEMA_VERSION,
-        "versions": versions(),
-    }
+    facts = {**facts_of_now(), "reflattened_from": stored}
+    {"answers": (answers,), "counts": (number,)} | "WriteRun" >> WriteRun(output, run_id, facts)

@@ -33,6 +33,7 @@ from ..transforms.files.storage import open_bytes
 from .options import ImageAnalysisOptions
 from .paths import check_store
 from .runners import DATAFLOW_RUNNER
+from .workers import share_at_start
 
 ENDPOINT_VARIABLE, KEY_VARIABLE = "VISION_ENDPOINT", "VISION_KEY"
 _KEYS = ("url", "rate", "key_variable", "key_secret", "share")
@@ -104,7 +105,7 @@ def _resource(
         endpoint,
         _credential(flags, entry, endpoint, runner),
         requests_per_second=entry.rate,
-        process_share=entry.rate / processes if entry.rate and processes else None,
+        process_share=share_at_start(entry.rate, processes),
         share=entry.share,
     )
 

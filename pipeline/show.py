@@ -39,10 +39,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--rows", type=int, default=ROWS, help=f"how many rows of a view; default: {ROWS}")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    try:
-        given = parser.parse_intermixed_args(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
+    given = parser.parse_intermixed_args(argv)
     folder = Folder(given.output)
     with told(f"show {given.what or ''}".strip()), as_it_was_written(folder.layout.output):
         if not given.what:

@@ -43,10 +43,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--write", metavar="FILE", help="make a DuckDB database with the views, for other programs")
     parser.add_argument("--json", action="store_true", help="print a JSON list of rows")
     parser.add_argument("--prices", help="JSON file with prices per 1 000 transactions, by feature, for cost and runs")
-    try:
-        given = parser.parse_intermixed_args(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
+    given = parser.parse_intermixed_args(argv)
     folder = Folder(given.output, prices=read_prices(given.prices))
     if given.write:
         _write(folder, given.write)

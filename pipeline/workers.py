@@ -22,7 +22,7 @@ import os
 import re
 from typing import Any
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
 
 from ..transforms.endpoint.errors import check_whole
 
@@ -67,6 +67,11 @@ def worker_processes(runner: str, options: PipelineOptions) -> int | None:
     return parallelism if parallelism > 0 else None
 
 
+def share_at_start(rate: float | None, processes: int | None) -> float | None:
+    """R / P: calls per second of one process; None where one of the two is not known."""
+    return rate / processes if rate and processes else None
+
+
 def check_processes(options: PipelineOptions) -> None:
     """Refuses numbers of processes that there cannot be.
 
@@ -85,11 +90,5 @@ def processes_that_share(rate: float | None, max_in_flight: int, runner: str, op
     is_open = rate is not None and not flags.get("max_num_workers") and not flags.get("worker_processes")
     if rate is not None and runner == "DataflowRunner" and is_open:
         per_vm = processes_per_vm(flags.get("machine_type"), flags.get("experiments") or [])
-        options.view_as(_dataflow_options()).max_num_workers = workers_to_carry(rate, max_in_flight, per_vm)
+        options.view_as(WorkerOptions).max_num_workers = workers_to_carry(rate, max_in_flight, per_vm)
     return worker_processes(runner, options)
-
-
-def _dataflow_options() -> type[PipelineOptions]:
-    from apache_beam.options.pipeline_options import WorkerOptions
-
-    return WorkerOptions

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib.metadata import version
 from typing import Any
 
 import apache_beam as beam
 
-from ..schemas import TABLES
+from ..schemas import SCHEMA_VERSION, TABLES
 from .account_run import FILES, AccountRun, count_record
 from .flatten_sections import FlattenSections
 from .prices import Prices
@@ -15,6 +18,16 @@ from .records_to_tables import RecordsToTables
 from .write_tables import WriteTables
 
 ANSWERS, RECORDS, ROWS, COUNTS = "answers", "records", "rows", "counts"
+
+
+def facts_of_now() -> dict[str, Any]:
+    """What each manifest says of a run that begins now: when that is, and the versions of what shapes the tables."""
+    packages = {name: version(name) for name in ("image-analysis-beam", "apache-beam", "pyarrow")}
+    return {
+        "started_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "schema_version": SCHEMA_VERSION,
+        "versions": packages | {"python": platform.python_version()},
+    }
 
 
 class WriteRun(beam.PTransform):

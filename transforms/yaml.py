@@ -4,8 +4,7 @@ Annotations stay objects here: Beam reads them for the schema of each transform'
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone
-from importlib.metadata import version
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -13,7 +12,6 @@ from apache_beam import coders
 from apache_beam.typehints.row_type import RowTypeConstraint
 from apache_beam.typehints.schemas import named_fields_from_element_type
 
-from ..schemas import SCHEMA_VERSION
 from ..schemas.outcomes import Analyzed, DeadLetter, Deferred
 from . import analyze_images, read_image_uris
 from .endpoint.errors import ConfigurationError
@@ -23,7 +21,7 @@ from .endpoint.uri import ImageRef
 from .ledger.layout import new_run_id
 from .lists.columns import DEFAULT_COLUMN
 from .records_to_tables import RecordsToTables
-from .write_run import WriteRun
+from .write_run import WriteRun, facts_of_now
 
 
 class Uri(NamedTuple):
@@ -176,11 +174,8 @@ class WriteImageTables(beam.PTransform):
             rows | "Answers" >> beam.Map(_analyzed, self._run_id) | _EachOnce() | RecordsToTables() | beam.Values()
         )
         number = answers | "CountAnswers" >> beam.Map(lambda table: {"input": table.num_rows})
-        versions = {name: version(name) for name in ("image-analysis-beam", "apache-beam", "pyarrow")}
-        started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        facts = {"started_at": started_at, "schema_version": SCHEMA_VERSION, "versions": versions}
         outcomes = {"answers": (answers,), "counts": (number,)}
-        manifest = outcomes | "WriteRun" >> WriteRun(self._output, self._run_id, facts)
+        manifest = outcomes | "WriteRun" >> WriteRun(self._output, self._run_id, facts_of_now())
         return manifest | "Files" >> beam.FlatMap(_files).with_output_types(FileWritten)
 
 

@@ -30,10 +30,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--run", help="the run to report; the latest one if it is left out")
     parser.add_argument("--all", action="store_true", help="also the history: open failures over time, cost by month")
     parser.add_argument("--prices", help="JSON file with prices per 1 000 transactions, by feature")
-    try:
-        given = parser.parse_args(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
+    given = parser.parse_args(argv)
     out(write_report(given.output, given.run, read_prices(given.prices), given.all))
     return 0
 
