@@ -194,7 +194,7 @@ def section_table(
     description: str,
     columns: Iterable[pa.Field],
     flatten: Flatten,
-    primary_key: tuple[str, ...] = ("image_id", "fingerprint", "run_id", "ordinal"),
 ) -> TableSpec:
     """A table of one section of the answers."""
+    primary_key = ("image_id", "fingerprint", "run_id", "ordinal")
     return TableSpec(name, description, (*KEY, ORDINAL, *columns), primary_key, "section", section, flatten)

@@ -8,7 +8,7 @@ nowhere else: so a try that died, or that the engine made for nothing, is counte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from queue import Empty
 from time import monotonic
@@ -22,13 +22,8 @@ from apache_beam.utils.timestamp import Timestamp
 from .call_stats import counts_of, this_process
 from .calls import FAILURES, STATS, Bundle, Calls, Place, emitted
 from .endpoint.admission import Waiter
-from .endpoint.call import Caller
 from .endpoint.fingerprint import request_fingerprint
 from .endpoint.guard import Tally
-from .endpoint.limits import Limits
-from .endpoint.request import AnalyzeRequest
-from .endpoint.resource import Resource
-from .endpoint.settings import CallSettings
 from .endpoint.settle import Call
 from .files.patience import patience_with, pauses
 from .ledger.claims import Claim, Turn, batch_id
@@ -89,25 +84,14 @@ class _Work(Waiter):
 class JournalledCalls(Calls):
     """Packed batches -> `pa.Table` (schema of `responses`), and failures and counts by tag."""
 
-    def __init__(
-        self,
-        output: str,
-        run_id: str,
-        request: AnalyzeRequest,
-        resources: Sequence[Resource],
-        settings: CallSettings,
-        make_caller: Callable[..., Caller],
-        limits: Limits,
-    ) -> None:
-        super().__init__(output, run_id, request, resources, settings, make_caller, limits)
-        self._folder, self._beat = Layout(output).journal(run_id), beat_seconds(output)
-        self._patience = patience_with(output)
-
     _writer: JournalWriter | None = None
     _name = ""
 
     def setup(self) -> None:
         super().setup()
+        output = str(self._output)
+        self._folder, self._beat = Layout(output).journal(self._run_id), beat_seconds(output)
+        self._patience = patience_with(output)
         self._works: dict[str, _Work] = {}
         if self._member:
             self._member.listen(self)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -14,6 +13,7 @@ from ..schemas import TABLES
 from ..schemas.outcomes import InputReference
 from .endpoint.errors import ConfigurationError
 from .endpoint.uri import ImageRef
+from .files.many import in_parallel
 from .ledger.layout import Layout
 from .ledger.lists import list_count, recorded_lists
 from .lists.check import check_column_is_used, check_list
@@ -61,7 +61,7 @@ class ReadImageUris(beam.PTransform):
         if STANDARD_INPUT in lists:
             files.append(spool_standard_input(owner=self))
         check_column_is_used(files, uri_column)
-        _check_all(files, uri_column)
+        list(in_parallel(partial(check_list, column=uri_column), files, _CHECKS_AT_ONCE))
         self._sources: list[ListFile | str] = [*files, *images]
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
@@ -140,14 +140,6 @@ def _named(source: ListFile | str, column: str) -> tuple[str, str]:
 
 def _table(rows: list[InputReference]) -> TaggedOutput:
     return TaggedOutput(ROWS, ("inputs", TABLES["inputs"].to_table(rows)))
-
-
-def _check_all(files: list[ListFile], uri_column: str) -> None:
-    with ThreadPoolExecutor(_CHECKS_AT_ONCE) as pool:
-        try:
-            list(pool.map(check_list, files, repeat(uri_column)))
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _references(source: ListFile | str, uri_column: str) -> Iterator[ImageRef]:

@@ -33,16 +33,16 @@ class Retry(Enum):
 class Fault:
     """One row of the decision table.
 
-    `cause`: what happened. `systemic`: the next image would fare no better. `retryable`: a later run may succeed.
-    `fix`: what a person can do about it, for the last line of a run and for the report.
+    `cause`: what happened. `fix`: what a person can do about it, for the last line of a run and for the report.
+    `retry`: in this run. `systemic`: the next image would fare no better. `retryable`: a later run may succeed.
     """
 
     name: str
     cause: str
-    retry: Retry
-    systemic: bool
-    retryable: bool
     fix: str
+    retry: Retry = Retry.NEVER
+    systemic: bool = False
+    retryable: bool = False
 
 
 def _table(*faults: Fault) -> dict[str, Fault]:
@@ -50,181 +50,135 @@ def _table(*faults: Fault) -> dict[str, Fault]:
 
 
 FAULTS = _table(
-    # name, what happened, in this run, systemic, in a later run, what to do
+    # name, what happened, what to do
     Fault(
         "invalid_uri",
         "the URI is malformed, its scheme is not supported, or there is none where the list should have one",
-        Retry.NEVER,
-        False,
-        False,
         "correct the URI in the list",
     ),
     Fault(
         "expired_url",
         "the signature of the URL has expired; seen before the call, or when the service refused the image",
-        Retry.NEVER,
-        False,
-        True,
         "list the image again with a fresh signature",
+        retryable=True,
     ),
     Fault(
         "unreadable_image",
         "the bytes cannot be read: missing, forbidden, or the storage failed",
-        Retry.NEVER,
-        False,
-        True,
         "check that the file exists and may be read",
+        retryable=True,
     ),
     Fault(
         "invalid_image",
         "0 bytes, too many bytes, not a supported format, or sides out of range; seen before any call",
-        Retry.NEVER,
-        False,
-        False,
         "convert or resize the image to what the service accepts, or let --fit 16000 do so",
     ),
     Fault(
         "rejected_image",
         "400 about this image: URL not accessible, format, size, content",
-        Retry.NEVER,
-        False,
-        False,
         "see the message of the service for this image",
     ),
     Fault(
         "rejected_request",
         "400 about what is asked: feature, language, ratio, region",
-        Retry.NEVER,
-        True,
-        False,
         "correct the features, language, ratios or region of the request",
+        systemic=True,
     ),
     Fault(
         "unauthorized",
         "401, or 403 that does not speak of quota, also after one new token",
-        Retry.NEVER,
-        True,
-        False,
         "check VISION_KEY and that it belongs to the --endpoint",
+        systemic=True,
     ),
     Fault(
-        "no_credential",
-        "the key or token cannot be had",
-        Retry.NEVER,
-        True,
-        False,
-        "see what it says of the key, secret or token",
+        "no_credential", "the key or token cannot be had", "see what it says of the key, secret or token", systemic=True
     ),
     Fault(
         "unknown_host",
         "the name of an endpoint that never answered does not resolve",
-        Retry.NEVER,
-        True,
-        True,
         "check the spelling of --endpoint, and the name server of this machine",
+        systemic=True,
+        retryable=True,
     ),
     Fault(
         "untrusted_certificate",
         "the endpoint's certificate is refused",
-        Retry.NEVER,
-        True,
-        True,
         "check the host of --endpoint; behind a proxy that opens TLS, set REQUESTS_CA_BUNDLE to its certificates",
+        systemic=True,
+        retryable=True,
     ),
     Fault(
         "wrong_scheme",
         "https to a port that speaks no TLS, or http to one that speaks nothing else",
-        Retry.NEVER,
-        True,
-        True,
         "check the scheme (https or http) and the port of --endpoint",
+        systemic=True,
+        retryable=True,
     ),
     Fault(
         "connection_refused",
         "nobody listens at an endpoint that never answered",
-        Retry.NEVER,
-        True,
-        True,
         "check the host and port of --endpoint, and the firewall",
+        systemic=True,
+        retryable=True,
     ),
     Fault(
         "no_proxy",
         "the proxy to an endpoint that never answered does not connect us",
-        Retry.NEVER,
-        True,
-        True,
         "check HTTPS_PROXY and NO_PROXY, and that the proxy allows the host of --endpoint",
+        systemic=True,
+        retryable=True,
     ),
     Fault(
         "unknown_model",
         "404 with a custom model",
-        Retry.NEVER,
-        True,
-        False,
         "check --model_name and that the model lives in this resource",
+        systemic=True,
     ),
     Fault(
         "unknown_endpoint",
         "404 with features, 405, or a status that the service does not give: a redirect, 101, 999",
-        Retry.NEVER,
-        True,
-        False,
         "check the host of --endpoint, and its path: a resource has none, a gateway may",
+        systemic=True,
     ),
-    Fault(
-        "retired_version",
-        "410",
-        Retry.NEVER,
-        True,
-        False,
-        "use an --api_version that is still served",
-    ),
+    Fault("retired_version", "410", "use an --api_version that is still served", systemic=True),
     Fault(
         "quota_spent",
         "403 that speaks of quota, or a pause longer than --max_wait",
-        Retry.NEVER,
-        True,
-        True,
         "wait for the quota to be replenished, or raise it, then run again",
+        systemic=True,
+        retryable=True,
     ),
     Fault(
         "throttled",
         "429, or 503 with Retry-After",
-        Retry.WAIT,
-        False,
-        True,
         "run again, with a lower --requests_per_second",
+        retry=Retry.WAIT,
+        retryable=True,
     ),
     Fault(
         "service_error",
         "408, 500, 502, 503, 504",
-        Retry.BACKOFF,
-        False,
-        True,
         "run again when the service is well",
+        retry=Retry.BACKOFF,
+        retryable=True,
     ),
     Fault(
         "unreachable",
         "no connection (refused, DNS, TLS), or the request did not get out whole; not billed",
-        Retry.BACKOFF,
-        False,
-        True,
         "check the network and the host of --endpoint, then run again",
+        retry=Retry.BACKOFF,
+        retryable=True,
     ),
     Fault(
         "unanswered",
         "sent, then no complete answer: time-out, cut; may have been billed",
-        Retry.AMBIGUOUS,
-        False,
-        True,
         "run again; the call may have been billed",
+        retry=Retry.AMBIGUOUS,
+        retryable=True,
     ),
     Fault(
         "malformed_response",
         "200 that is not the contract: not JSON, wrong types, a proxy's page",
-        Retry.NEVER,
-        False,
-        False,
         "see the body; a proxy may stand in between",
     ),
 )
