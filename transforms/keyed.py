@@ -129,10 +129,10 @@ class _Held(beam.PTransform):
 def _split(_: str, joined: dict[str, Iterable[Any]], wanted: int = 0) -> Iterator[Any]:
     """To call, or where the newest outcome is that answers all that is asked; an answer counts before a failure."""
     stored: dict[str, tuple[bool, Journalled]] = {}
-    for kind, rows, answers, _ in map(unpack, joined["stored"]):
+    for kind, rows, answers, number in map(unpack, joined["stored"]):
         for image_id, asked, *where in rows:
             if answers.get(asked, 0) == wanted and kind != "journalled_small":
-                one = kind == "journalled", Journalled(*where)
+                one = kind == "journalled", Journalled(number, *where)
                 stored[image_id] = max(one, stored.get(image_id, one))
     for image in (image for block in joined["images"] for image in unpack(block)):
         if found := stored.get(image.image_id):

@@ -15,7 +15,8 @@ from .ledger.redrive import RedrivePolicy
 
 
 class ReadAnswers(beam.PTransform):
-    """PBegin -> PCollection of `pa.Table` (schema of `responses`): each image and request once, of committed runs.
+    """PBegin -> PCollection of `pa.Table` (schema of `responses`): each image and request once, of committed runs:
+    the newest.
 
     Args:
       output: the folder to read.
@@ -47,8 +48,8 @@ class ReadAnswers(beam.PTransform):
 
 
 def _answer_files(layout: Layout) -> Iterator[HistoryFile]:
-    for _, path in committed_files(layout, committed_runs(layout), "responses"):
-        yield HistoryFile("journalled", path, answers={})
+    for _, path, number in committed_files(layout, committed_runs(layout), "responses"):
+        yield HistoryFile("journalled", path, answers={}, number=number)
 
 
 def _each_once(_: str, blocks: Iterable[Block]) -> Iterator[tuple[str, list[int]]]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies
 
 from ...transforms.endpoint.client import Client, NoAnswer, NotSent, Reply
 from ...transforms.endpoint.faults import OBSTACLES, classify
+from ...transforms.endpoint.headers import http_date
 from ...transforms.endpoint.kept_secret import CredentialError
 from ...transforms.endpoint.redaction import scrub
 from ...transforms.endpoint.request import PREVIEW_VERSIONS, AnalyzeRequest
@@ -105,11 +104,10 @@ def _is_of_azure(reply: Reply) -> bool:
 
 
 def _clock(date: str) -> Iterator[Finding]:
-    try:
-        theirs = parsedate_to_datetime(date)
-    except ValueError:
+    now = time.time()
+    if (theirs := http_date(date, now)) is None:
         return
-    ahead = (datetime.now(timezone.utc) - theirs.replace(tzinfo=theirs.tzinfo or timezone.utc)).total_seconds()
+    ahead = now - theirs
     if abs(ahead) <= _CLOCK_SECONDS:
         yield Finding("clock", True, "within minutes of the service's")
         return

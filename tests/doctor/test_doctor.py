@@ -163,6 +163,14 @@ def test_a_clock_that_is_wrong(places, doctor, monkeypatch):
     assert "timedatectl" in red["fix"]
 
 
+def test_a_date_that_is_none_says_nothing_of_the_clock(places, doctor, monkeypatch):
+    monkeypatch.setenv("VISION_KEY", KEY)
+    date = "Thu, 01 Jan 2026 00:00:00 +99999999999999"
+    with answering(date, b'{"error":{"code":"404","message":"Resource not found"}}') as url:
+        code, checks = doctor(f"{GREEN} --endpoint {url}".format(**places))
+    assert (code, [check for check in checks if check["check"] == "clock"]) == (0, [])
+
+
 def test_dataflow_needs_its_flags_and_buckets(emulator, places, doctor):
     line = "--runner DataflowRunner --key_secret projects/p/secrets/s/versions/1 --project p --region r "
     _, checks = doctor((line + GREEN).format(**places))

@@ -150,13 +150,13 @@ def check_tables(output: Path) -> None:
     layout = Layout(str(output))
     runs = committed_runs(layout)
     for table in ("images", "responses", "tags"):
-        files = [path for _, path in committed_files(layout, runs, table)]
+        files = [path for _, path, _ in committed_files(layout, runs, table)]
         rows = duckdb.sql(f"FROM read_parquet({files}, union_by_name=true, filename=true, hive_partitioning=false)")
         assert rows.filter("NOT contains(filename, 'run=' || run_id || '/')").fetchall() == [], "another run's stamp"
         if table != "tags":
             assert rows.aggregate("count(*), count(DISTINCT image_id)").fetchall() == [(IMAGES, IMAGES)]
     tables = [path.name for path in output.iterdir() if path.name not in ("runs", "journal", "staging")]
-    named = {path for _, path in committed_files(layout, runs, *tables)}
+    named = {path for _, path, _ in committed_files(layout, runs, *tables)}
     assert named == {str(path) for table in tables for path in (output / table).glob("*/*.parquet")}
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.troubleshooting import REASONS, advice
 from image_analysis_beam.pipeline.views.database import Folder, opened
 from image_analysis_beam.pipeline.views.definitions import VIEWS
@@ -120,9 +121,14 @@ def test_the_newest_run_is_told_by_the_log_not_by_a_clock(views, history, tmp_pa
     ]
     told = [repr(rows(views, query)) for query in queries]
     assert all(third in some for some in told[:1] + told[2:3])
+    calls = "SELECT request_id FROM responses ORDER BY ALL"
     with opened(Folder(str(output))) as slow_views:
         for query, some in zip(queries, told, strict=True):
             assert repr(rows(slow_views, query)) == some.replace(third, slow)
+        newest = rows(slow_views, calls)
+    assert main(["reflatten", "--stored", str(output), "--output", str(tmp_path / "again")]) == 0
+    with opened(Folder(str(tmp_path / "again"))) as again:
+        assert rows(again, calls) == newest
 
 
 def test_cost_is_that_of_the_manifests_to_the_cent(views, history):

@@ -23,62 +23,16 @@ MAX_CUSTOM_IMAGE_BYTES = 6 * 1024 * 1024
 CUSTOM_IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "BMP")
 
 # The languages of `tags`; captions speak English only.
+# fmt: off
 LANGUAGES = frozenset(
-    [
-        "ar",
-        "az",
-        "bg",
-        "bs",
-        "ca",
-        "cs",
-        "cy",
-        "da",
-        "de",
-        "el",
-        "en",
-        "es",
-        "et",
-        "eu",
-        "fi",
-        "fr",
-        "ga",
-        "gl",
-        "he",
-        "hi",
-        "hr",
-        "hu",
-        "id",
-        "it",
-        "ja",
-        "kk",
-        "ko",
-        "lt",
-        "lv",
-        "mk",
-        "ms",
-        "nb",
-        "nl",
-        "pl",
-        "prs",
-        "pt",
-        "pt-BR",
-        "pt-PT",
-        "ro",
-        "ru",
-        "sk",
-        "sl",
-        "sr-Cryl",
-        "sr-Latn",
-        "sv",
-        "th",
-        "tr",
-        "uk",
-        "vi",
-        "zh",
-        "zh-Hans",
-        "zh-Hant",
-    ]
+    {
+        "ar", "az", "bg", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "es", "et", "eu", "fi", "fr",
+        "ga", "gl", "he", "hi", "hr", "hu", "id", "it", "ja", "kk", "ko", "lt", "lv", "mk", "ms", "nb",
+        "nl", "pl", "prs", "pt", "pt-BR", "pt-PT", "ro", "ru", "sk", "sl", "sr-Cryl", "sr-Latn", "sv", "th",
+        "tr", "uk", "vi", "zh", "zh-Hans", "zh-Hant",
+    }
 )
+# fmt: on
 _CAPTIONS = frozenset({"caption", "denseCaptions"})
 # Which features' answers an option changes, where it does not change all of them.
 _BEARS_ON = {

@@ -152,9 +152,8 @@ def files_of(
     committed, reads = history_of(layout, run_id)
     log = entries(layout)
     answers = answered_by(request, earlier_requests(layout, log, committed))
-    numbers = {run: number for number, run in enumerate(committed)}
-    for table, path in committed_files(layout, committed, *kinds):
-        yield HistoryFile(kinds[table], path, answers, fit, numbers[run_of(layout.name(path))])
+    for table, path, number in committed_files(layout, committed, *kinds):
+        yield HistoryFile(kinds[table], path, answers, fit, number)
     known = {entry.run_id: len(entry.committed) for entry in log}
     for name in reads:
         if (held := kind_of(name)) != DEFERRED:

@@ -103,18 +103,18 @@ def earlier_requests(layout: Layout, log: Iterable[Entry], committed: Iterable[s
     return {request for text in texts if (request := known_request(json.loads(text)))}
 
 
-def committed_files(layout: Layout, runs: Iterable[str], *tables: str) -> Iterator[tuple[str, str]]:
-    """Table and path of the files of tables in committed runs, as their manifests name them.
+def committed_files(layout: Layout, runs: Iterable[str], *tables: str) -> Iterator[tuple[str, str, int]]:
+    """Table and path of the files of tables in committed runs, as their manifests name them; how many runs were before.
 
     Raises:
       ConfigurationError: a manifest is damaged or gone.
     """
-    for run, record in read_records(layout, runs):
+    for number, (run, record) in enumerate(read_records(layout, runs)):
         if record is None:
             raise damaged(layout.record(run), "it is not there")
         for table in tables:
             for name in record.get("tables", {}).get(table, {}).get("files", ()):
-                yield table, layout.path(name)
+                yield table, layout.path(name), number
 
 
 def journal_segments(layout: Layout) -> list[str]:

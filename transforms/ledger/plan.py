@@ -92,15 +92,16 @@ class ShardPlan:
 class Journalled(NamedTuple):
     """Where a journal has an outcome; of a dead letter, of which class.
 
-    `order` tells the later of two: when it was answered, in microseconds; of a dead letter, how often it was redriven.
     `number`: how many committed runs there were when its run began. What these answered, it called on purpose.
+    `order`, of two with one number, tells the later: when it was answered, in microseconds; of a dead letter, how often
+    it was redriven.
     """
 
+    number: int
     order: int
     path: str
     row: int
     fault_class: str = ""
-    number: int = 0
 
 
 def _strength(letter: KnownDead) -> tuple[int, int, float]:
@@ -237,7 +238,7 @@ def _gather(history: Iterable[Block]) -> _Known:
         else:
             newest = known.journalled_dead if kind == "journalled_dead" else known.journalled
             for image_id, asked, *where in rows:
-                one = Journalled(*where)._replace(number=number)
+                one = Journalled(number, *where)
                 newest[image_id, asked] = max(one, newest.get((image_id, asked), one))
     return known
 
