@@ -143,22 +143,26 @@ def _key(secret: str | None, variable: str | None, runner: str) -> EnvironmentKe
             f"they do not get this machine's environment, so not its {name}",
             "name a Secret Manager secret with --key_secret, or use --auth entra",
         )
+    key = EnvironmentKey(name)
     if not os.environ.get(name, "").strip():
         raise ConfigurationError(
             "no key",
             f"there is none in the environment variable {name}, and --key_secret is not set",
             f"export {name}, or name a Secret Manager secret with --key_secret, or use --auth entra",
         )
-    return EnvironmentKey(name)
+    return key
 
 
 def _read(path: str) -> list[Entry]:
     try:
         with open_bytes(path) as file:
             listed = yaml.safe_load(file.read(1_000_000))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigurationError(f"endpoint {path!r}", f"it cannot be read: {reason}", "correct the file") from None
+    except OSError as error:
+        rule = f"it cannot be read: {error.strerror or error}"
+        raise ConfigurationError(f"endpoint {path!r}", rule, "check the path") from None
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        rule = f"it cannot be read: {_place_of(error)}"
+        raise ConfigurationError(f"endpoint {path!r}", rule, "correct the file") from None
     if not isinstance(listed, list) or not listed:
         raise ConfigurationError(
             f"endpoint {path!r}", "it is a list of resources", "begin each with `- url: https://…`"
@@ -182,6 +186,12 @@ def _entry(path: str, item: Any) -> Entry:
         check_type(f"{path}: rate", item["rate"], (int, float), "use a number, as 20")
         check_positive(f"{path}: rate", item["rate"], MAX_RATE, "leave it out to find the limit")
     return Entry(**item)
+
+
+def _place_of(error: Exception) -> str:
+    """Where a file is no YAML, without a word of it: there may be a key that strayed."""
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1}, column {mark.column + 1} is no YAML" if mark else type(error).__name__
 
 
 def _shown(item: Any) -> str:

@@ -66,6 +66,12 @@ def test_one_rate_that_is_to_be_found_leaves_the_sum_open(configured):
         ("[{url: https://a.example, share: /tmp/share}]", ["/tmp/share", "name the rate"]),
         ("[{url: https://a.example, key_variable: KEY_Z}]", ["KEY_Z"]),
         ("[{url: 'https://a.example", ["cannot be read"]),
+        ("[{url: https://a.example, key: CANARY0123", ["cannot be read: line 1, column 42 is no YAML"]),
+        ("- url: https://a.example\n  key: CANARY0123: x", ["line 2, column 18 is no YAML"]),
+        ("[{url: https://a.example, key: !!int CANARY}]", ["cannot be read: ValueError"]),
+        ("[" * 5000, ["cannot be read: RecursionError"]),
+        (f"[{{url: https://a.example, key_variable: CANARY{'0' * 26}}}]", ["reads like the key itself"]),
+        (f"[{{url: https://a.example, key_secret: CANARY{'0' * 78}}}]", ["key secret: it is the resource name"]),
     ],
 )
 def test_what_cannot_be(configured, text, words):

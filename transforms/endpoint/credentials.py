@@ -36,6 +36,7 @@ ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
 ISSUED_TOKEN_SECONDS = 8 * 60  # of the ten minutes that an issued token is valid
 FETCH_SECONDS = 60.0  # for all that it takes to get a secret
 _EXPIRY_MARGIN = 120.0
+_AZURE_KEY = re.compile(r"[A-Za-z0-9]{32,}")  # 32 hex digits, or 84 letters and digits
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
 _IMDS_PASSING = (404, 410)  # what the metadata service of a virtual machine says while it is being updated
 _NO_ENTRA, _INSTALL_ENTRA = "azure-identity is not installed", "pip install 'image-analysis-beam[entra]'"
@@ -63,12 +64,18 @@ class EnvironmentKey(Credential):
     """A resource key in an environment variable of the worker.
 
     Raises:
-      ConfigurationError: the variable is set here, to what cannot be a header.
+      ConfigurationError: the name reads like a key, or the variable is set here, to what cannot be a header.
     """
 
     variable: str = "VISION_KEY"
 
     def __post_init__(self) -> None:
+        if _AZURE_KEY.fullmatch(self.variable):
+            raise ConfigurationError(
+                "the key's environment variable",
+                "what is given as its name reads like the key itself, and is not shown",
+                "export the key, and name the variable",
+            )
         if self.variable in os.environ and (why := why_no_header(self._text())):
             raise ConfigurationError(
                 f"the key in the environment variable {self.variable}",
@@ -126,7 +133,7 @@ class SecretManagerKey(_Fetched):
         parts = self.name.split("/")
         if len(parts) != 6 or parts[::2] != ["projects", "secrets", "versions"] or not all(parts):
             raise ConfigurationError(
-                f"key secret {self.name!r}",
+                "key secret" if _AZURE_KEY.fullmatch(self.name) else f"key secret {self.name!r}",
                 "it is the resource name of a secret version",
                 "use projects/PROJECT/secrets/SECRET/versions/latest",
             )
