@@ -9,11 +9,10 @@ from typing import Any
 
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.ledger.layout import Layout
-from ..transforms.ledger.records import MANIFEST_VERSION, damaged, read_records
+from ..transforms.ledger.records import MANIFEST_VERSION, check_tables, damaged, read_records
 from .terminal import say
 
 Manifest = dict[str, Any]
-_NEEDED: dict[str, type] = {"conservation": dict, "tables": dict}
 _MOST_NAMES = 8  # fields that are named to the user
 
 # Every field (docs/manifest.schema.json), and what stands for one that is missing.
@@ -101,21 +100,15 @@ def moment(text: str) -> datetime | None:
 
 
 def _checked(path: str, manifest: Manifest | None) -> Manifest:
-    if manifest is None:
-        raise damaged(path, "it is not there")
-    for name, kind in _NEEDED.items():
-        if not isinstance(manifest.get(name), kind):
-            raise damaged(path, f"it has no {name!r}")
-    for name, entry in manifest["tables"].items():
-        if not _is_table(entry):
-            raise damaged(path, f"it does not tell the rows and files of {name!r}")
+    manifest = check_tables(path, manifest)
+    if not isinstance(manifest.get("conservation"), dict):
+        raise damaged(path, "it has no 'conservation'")
     return manifest
 
 
 def _conform(given: Manifest, run_id: str) -> Manifest:
     manifest = _known(FIELDS, given)
     manifest["run_id"] = run_id
-    manifest["tables"] = {name: {"rows": 0, "files": []} | entry for name, entry in manifest["tables"].items()}
     if manifest["complete"] is None:
         manifest["complete"] = not manifest["conservation"]["deferred"]
     return manifest
@@ -166,10 +159,3 @@ def as_it_was_written(output: str) -> Iterator[None]:
         what = f"{type(error).__name__}: {error}"
         rule = f"a manifest or table in it is not as it was written ({what})"
         raise ConfigurationError(f"output {output!r}", rule, "restore it from a copy") from error
-
-
-def _is_table(entry: object) -> bool:
-    if not isinstance(entry, dict) or not isinstance(entry.get("rows"), int):
-        return False
-    files = entry.get("files")
-    return isinstance(files, list) and all(isinstance(name, str) for name in files)

@@ -63,7 +63,7 @@ def read_prices(path: str | None) -> Prices | None:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigurationError(f"prices {path!r}", f"they cannot be read: {reason}", "check the path") from None
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"prices {path!r}", f"they cannot be read: {error}", 'write, for example, {"caption": 1.5}'
         ) from None

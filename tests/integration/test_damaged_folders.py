@@ -110,6 +110,19 @@ def test_a_manifest_may_say_nothing_of_times_and_cost(whole, tmp_path, capsys):
     assert row == {"started_at": None, "committed_at": None, "amount": None}
 
 
+@pytest.mark.parametrize("tables", [[1], {"images": [1]}, {"images": {"rows": 1, "files": [5]}}])
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_manifest_that_names_no_files_is_planned_from_by_nobody(whole, emulator, tmp_path, capsys, command, tables):
+    output = tmp_path / "damaged"
+    shutil.copytree(whole, output)
+    changed(output, tables=tables)
+    manifest = manifest_of(output)
+    assert main([command, "--images", str(whole.parent), "--features", "tags", "--output", str(output)]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"image-analysis-beam: manifest '{manifest}': it ")
+    assert emulator.stats()["calls"] == 0
+
+
 @pytest.mark.parametrize("do", [half, another, lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("command", ["run", "plan", "reflatten"])
 def test_who_reads_it_for_another_run_says_so_too(whole, emulator, tmp_path, capsys, command, do):

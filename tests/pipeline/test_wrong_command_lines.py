@@ -107,7 +107,7 @@ WRONG = [
     ("show", ["output", "correct the flag"]),
     ("show {file}", ["output", "it is a file"]),
     ("show {truncated}", ["manifest", "no whole JSON", "restore it"]),
-    ("show {strange}", ["manifest", "no 'conservation'", "restore it"]),
+    ("show {strange}", ["manifest", "no 'tables'", "restore it"]),
     ("report {truncated}", ["manifest", "no whole JSON", "restore it"]),
     ("report {truncated} --run 20200101T000000Z-0000", ["run '20200101T000000Z-0000'", "no such committed run", "try"]),
     ("report {truncated} --runs 1", ["--runs", "correct the flag"]),

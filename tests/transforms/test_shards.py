@@ -93,7 +93,10 @@ def out(tmp_path):
     write_table(f"{layout.partition('images', COMMITTED)}/0.parquet", committed)
     write_table(f"{layout.partition('deferred', COMMITTED)}/0.parquet", TABLES["deferred"].to_table(deferred))
     write_table(f"{layout.journal(DEAD)}/0.parquet", answers(source, URIS[20:70]))
-    tables = {name: {"files": [f"{name}/run={COMMITTED}/0.parquet"]} for name in ("images", "deferred", "responses")}
+    tables = {
+        name: {"rows": 30, "files": [f"{name}/run={COMMITTED}/0.parquet"]}
+        for name in ("images", "deferred", "responses")
+    }
     write_whole(layout.record(COMMITTED), json.dumps({"tables": tables}).encode())
     return layout.output
 

@@ -77,6 +77,30 @@ def check_owner(record: Record) -> Record:
     return record
 
 
+def check_tables(path: str, record: Record | None) -> Record:
+    """The record at `path`, which names the tables of a run with their `rows` and `files`.
+
+    Raises:
+      ConfigurationError: it is damaged or gone.
+    """
+    if record is None:
+        raise damaged(path, "it is not there")
+    tables = record.get("tables")
+    if not isinstance(tables, dict):
+        raise damaged(path, "it has no 'tables'")
+    for name, entry in tables.items():
+        if not _is_table(entry):
+            raise damaged(path, f"it does not tell the rows and files of {name!r}")
+    return record
+
+
+def _is_table(entry: object) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("rows"), int):
+        return False
+    files = entry.get("files")
+    return isinstance(files, list) and all(isinstance(name, str) for name in files)
+
+
 def _decide(layout: Layout, run_id: str, record: Record) -> Record:
     text = json.dumps(record, indent=2, ensure_ascii=False).encode()
     return _parsed(layout, run_id, create_or_read(layout.record(run_id), text))
