@@ -12,6 +12,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def responses(number: int) -> list[pa.Table]:
 
 def flatten_and_write(batches: list[pa.Table], folder: Path) -> None:
     """As the job does: flatten each batch, gather rows to row groups, write."""
-    files = {name: TableFile(name, str(folder / f"{name}.parquet")) for name in TABLES}
+    threads = ThreadPoolExecutor(pa.cpu_count())
+    files = {name: TableFile(name, str(folder / f"{name}.parquet"), threads) for name in TABLES}
     for name, table in flattened(batches):
         files[name].add(table)
     for file in files.values():

@@ -7,6 +7,7 @@ import asyncio
 import json
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ def main(argv: list[str]) -> int:
     """Runs the emulator. Returns 0 when stopped, 2 for flags that are not understood or a port in use."""
     arguments = _parser().parse_args(argv)
     try:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("it stops at a signal, which only the main thread hears; in a thread, use Emulator(…)")
         options, ordered = read_options(arguments), read_behaviour(arguments)
         asyncio.run(_serve_until_stopped(Service(options, ordered), options.tls, arguments.port))
     except (BehaviourError, ValueError, OSError, RuntimeError) as error:

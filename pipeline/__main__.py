@@ -45,13 +45,12 @@ def main(argv: list[str] | None = None) -> int:
         line = f"image-analysis-beam: command {scrub(arguments[0], '')!r}: known are {', '.join(COMMANDS)}; {fix}"
         print(with_link(line, "commands-and-flags"), file=sys.stderr)
         return BAD_CONFIGURATION
-    module, _ = COMMANDS[arguments[0]]
-    with nullcontext() if arguments[0] == "emulator" else SIGNALS.taken():
-        code = _run(module, arguments[1:])
+    with nullcontext() if arguments[0] == "emulator" else SIGNALS.taken(is_part=argv is not None):
+        code = _run(arguments[0], arguments[1:])
         return SIGNALS.stay(code) if argv is None and arguments[0] != "emulator" else code
 
 
-def _run(module: str, arguments: list[str]) -> int:
+def _run(command: str, arguments: list[str]) -> int:
     # Slow, as what they are part of: a signal may come meanwhile.
     from ..transforms.endpoint.errors import ConfigurationError
     from ..transforms.ledger.start import Owned
@@ -64,7 +63,8 @@ def _run(module: str, arguments: list[str]) -> int:
     failures.hush()
     try:
         check_encoding(arguments)
-        with temporary_files():
+        with nullcontext() if command == "emulator" else temporary_files():
+            module, _ = COMMANDS[command]
             return int(import_module(module, __package__).main(arguments))
     except SystemExit as end:  # of a help that was printed
         return int(end.code or 0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import atexit
 import gc
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import sleep
@@ -59,13 +59,15 @@ def main(argv: list[str]) -> int:
     check_keys(config.resources, config.request, config.runner)
     with can_be_used(config.output):
         started = own(config.output, run_id, config.runner, config.options, config.flags.take_over, config.request)
-    _say_start(config, started)
-    _set_aside_what_stays()
-    with working_for(layout, run_id) as member:
+    with _what_stays_set_aside(), working_for(layout, run_id) as member:
         try:
+            _say_start(config, started)
             _run_to_its_end(pipeline, config, layout, member)
         except Exception as error:
             return _end_of_failed(config, layout, run_id, error)
+        except BaseException:  # the program that this is part of goes on
+            end(layout, run_id)
+            raise
         if not config.is_local:
             say(f"submitted; when it has ended, the manifest is {layout.record(run_id)}")
             return 0
@@ -172,10 +174,15 @@ def _how_it_stands(record: Record | None) -> tuple[str, int]:
     return with_link(line, INTERRUPTED), INCOMPLETE
 
 
-def _set_aside_what_stays() -> None:
+@contextmanager
+def _what_stays_set_aside() -> Iterator[None]:
     """Keeps the collector from going through all that is imported: it would stop every call for a tenth of a second."""
     gc.collect()
     gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _say_start(config: JobConfig, started: Started) -> None:

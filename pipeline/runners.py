@@ -119,6 +119,7 @@ def _before_server() -> list[str]:
     return WITH_US.split() if is_for_good and subprocess.getstatusoutput(f"{WITH_US} true")[0] == 0 else []
 
 
+@cache
 def hush() -> None:
     """Keeps Beam from warning of what is meant to be so."""
     worker.hush()

@@ -57,7 +57,8 @@ def launch() -> int:
     """Runs the job with the parameters of the template; the entry point of the launcher."""
     from .__main__ import main
 
-    return main(["run", *to_flags(sys.argv[1:])])
+    sys.argv[1:] = ["run", *to_flags(sys.argv[1:])]
+    return main()
 
 
 def _switches_of_beam() -> set[str]:

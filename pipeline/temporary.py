@@ -9,6 +9,7 @@ import atexit
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,37 +17,40 @@ from pathlib import Path
 
 from ..transforms.live_counts import FOLDER_VARIABLE, is_abandoned, own
 from .stopping import SIGNALS
+from .terminal import say
 
 _PREFIX, _VARIABLE = "image-analysis-beam-", "TMPDIR"
 _TIMES = 3
+_ONE_AT_A_TIME = threading.Lock()
+_FORMER: dict[str, str | None] = {}  # what variables of the environment were that a command has set
 _OF_JOB_SERVERS = "beam-temp*"  # one that misses its folder when the interpreter ends is not stopped
 
 
 @contextmanager
 def temporary_files() -> Iterator[None]:
-    """Temporary files go to a folder of this command, also those of the processes that it starts."""
-    _remove_abandoned()
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        owner = own(folder)
-    except OSError:  # who needs one will say so
-        yield
-        return
-    usual, inherited = tempfile.tempdir, os.environ.get(_VARIABLE)
-    tempfile.tempdir = os.environ[_VARIABLE] = str(folder)
-    SIGNALS.tidy = tidy = partial(remove_folder, folder)
-    atexit.register(tidy)  # before Beam registers what stops its job server, so that it is done after that
-    try:
-        with owner:
+    """Temporary files go to a folder of this command, also those of the processes that it starts.
+
+    That is told by the environment, which is the whole process's: a command of another thread waits for its turn.
+    """
+    with _turn():
+        _remove_abandoned()
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            owner = own(folder)
+        except OSError:  # who needs one will say so
             yield
-    finally:
-        tempfile.tempdir = usual
-        del os.environ[_VARIABLE]
-        if inherited is not None:
-            os.environ[_VARIABLE] = inherited
-        if not any(folder.glob(_OF_JOB_SERVERS)):
-            atexit.unregister(tidy)
-            tidy()
+            return
+        SIGNALS.tidy = tidy = partial(remove_folder, folder)
+        atexit.register(tidy)  # before Beam registers what stops its job server, so that it is done after that
+        usual, tempfile.tempdir = tempfile.tempdir, str(folder)
+        try:
+            with owner, _variable(_VARIABLE, str(folder)):
+                yield
+        finally:
+            tempfile.tempdir = usual
+            if not any(folder.glob(_OF_JOB_SERVERS)):
+                atexit.unregister(tidy)
+                tidy()
 
 
 @contextmanager
@@ -60,12 +64,53 @@ def live_folder() -> Iterator[Path | None]:
     except OSError:
         yield None
         return
-    os.environ[FOLDER_VARIABLE] = str(folder)
     try:
-        yield folder
+        with _variable(FOLDER_VARIABLE, str(folder)):
+            yield folder
     finally:
-        del os.environ[FOLDER_VARIABLE]
         remove_folder(folder)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        say("another command runs in this process; waiting for its end")
+        _ONE_AT_A_TIME.acquire()
+    try:
+        yield
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Sets a variable of the environment meanwhile."""
+    _FORMER[name] = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        _give_back(name)
+
+
+def _give_back(name: str) -> None:
+    del os.environ[name]
+    if (former := _FORMER.pop(name)) is not None:
+        os.environ[name] = former
+
+
+def _leave_to_the_parent() -> None:
+    """A process that was forked while a command ran has no part in it."""
+    global _ONE_AT_A_TIME
+    _ONE_AT_A_TIME = threading.Lock()
+    atexit.unregister(SIGNALS.tidy)
+    if _FORMER:
+        tempfile.tempdir = None
+    for name in list(_FORMER):
+        _give_back(name)
+
+
+os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 def remove_folder(folder: Path) -> None:

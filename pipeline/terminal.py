@@ -73,6 +73,6 @@ def _to_nowhere(stream: TextIO) -> None:
 
 def _write(stream: TextIO | None, text: str) -> None:
     if stream is not None:  # closed by who started us
-        encoding = stream.encoding or "utf-8"
+        encoding = getattr(stream, "encoding", None) or "utf-8"  # a program's own stream may have none
         stream.write(printable(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
         stream.flush()

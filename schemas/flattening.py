@@ -28,7 +28,6 @@ _RESPONSE_COLUMNS = frozenset(TABLES["responses"].schema.names)
 # Answers that are read together: enough to make columns worth while, few enough for the processor's caches.
 CHUNK_ANSWERS = 512
 CHUNK_CHARACTERS = 4 * 1024 * 1024
-_THREADS = ThreadPoolExecutor(pa.cpu_count(), "flatten")  # Arrow's parser lets go of the interpreter
 
 
 def _refuse_constant(name: str) -> None:
@@ -72,7 +71,8 @@ def flatten(responses: pa.Table) -> Flattened:
     Args:
       responses: a table of the schema of `responses`.
     """
-    chunks = list(_THREADS.map(_flatten_chunk, _chunks(responses["body"])))
+    with ThreadPoolExecutor(pa.cpu_count(), "flatten") as threads:  # Arrow's parser lets go of the interpreter
+        chunks = list(threads.map(_flatten_chunk, _chunks(responses["body"])))
     rejected = [rejection for chunk in chunks for rejection in chunk.rejected]
     unknown = UnknownFields()
     for chunk in chunks:

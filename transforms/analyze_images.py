@@ -125,7 +125,7 @@ class AnalyzeImages(beam.PTransform):
             )
         self._request, self._settings = request, settings or CallSettings()
         self._resources = _resources(endpoint, credential or EnvironmentKey(), self._settings, allow_insecure_endpoint)
-        self._limits = limits_of(max_dead_letters, max_time)._replace(step=uuid4().hex)
+        self._limits = limits_of(max_dead_letters, max_time)
         self._run_id, self._rate_limiter = run_id, rate_limiter
         self._batch_size, self._error_handling, self._output = batch_size, error_handling, output
         self._error_handler: Any = None
@@ -176,7 +176,7 @@ class AnalyzeImages(beam.PTransform):
 
     def _calls(self, make_caller: partial[Caller]) -> Any:
         seconds = self._limits.seconds
-        limits = self._limits if seconds is None else self._limits._replace(ends_at=time() + seconds)
+        limits = self._limits._replace(step=uuid4().hex, ends_at=None if seconds is None else time() + seconds)
         given = (self._run_id, self._request, self._resources, self._settings, make_caller, limits)
         if self._output is None:
             return beam.ParDo(Calls(None, *given)).with_outputs(FAILURES, STATS, main=ANALYZED)

@@ -24,7 +24,6 @@ from .windowing import windowed
 DEAD_LETTERS, COUNTS, TABLES = "dead_letters", "counts", "tables"
 ANSWERS_AT_ONCE = 250  # fewer cost more each; with more, calls would wait for the interpreter meanwhile
 MOST_UNDER_WAY = 2  # tables that wait to be flattened, or to be passed on
-_FLATTENER = ThreadPoolExecutor(2, "flatten sections")
 
 
 class FlattenSections(beam.PTransform):
@@ -57,6 +56,7 @@ class FlattenBatches(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._held: dict[Any, list[pa.Table]] = {}
+        self._threads = ThreadPoolExecutor(2, "flatten sections")
         self._under_way: deque[Future[list[Any]]] = deque()
 
     def process(self, responses: pa.Table, window: Any = beam.DoFn.WindowParam) -> Iterator[Any]:
@@ -72,11 +72,12 @@ class FlattenBatches(beam.DoFn):
             self._begin(window)
         for flattened in self._under_way:
             yield from flattened.result()
+        self._threads.shutdown()
 
     def _begin(self, window: Any) -> None:
         responses = pa.concat_tables(self._held.pop(window))
         in_window = lambda: [windowed(value, window) for value in self._flatten(responses)]  # noqa: E731
-        self._under_way.append(_FLATTENER.submit(in_window))
+        self._under_way.append(self._threads.submit(in_window))
 
     def _flatten(self, responses: pa.Table) -> Iterator[Any]:
         responses = _stamp(responses, self._run_id)

@@ -6,9 +6,11 @@ many dead letters says so to all. What was counted in a process that was killed 
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from contextlib import suppress
+from functools import partial
 from uuid import uuid4
 
 from .endpoint.guard import Guard, Tally
@@ -92,3 +94,4 @@ class Guards:
 
 
 GUARDS = Guards()
+os.register_at_fork(after_in_child=partial(Guards.__init__, GUARDS))  # what it counts is told by the parent

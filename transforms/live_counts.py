@@ -122,6 +122,9 @@ def _of_folder(folder: str | None) -> LiveCounts:
     return LiveCounts(folder)
 
 
+os.register_at_fork(after_in_child=_of_folder.cache_clear)  # nothing is written there
+
+
 def read_counts(folder: Path) -> Counter[str]:
     """The counts of all processes together."""
     total: Counter[str] = Counter()

@@ -8,7 +8,7 @@ bundles, and only those of bundles that Beam committed are renamed into place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -29,7 +29,6 @@ from .windowing import at_end_of_bundle
 
 ROW_GROUP_ROWS = 65_000
 ROW_GROUP_BYTES = 64 * 1024 * 1024
-_WRITERS = ThreadPoolExecutor(pa.cpu_count(), "write")  # the rows of the next group come while one is encoded
 FILE_BYTES = 1024 * 1024 * 1024  # as Arrow tables in memory; a fraction of it as Parquet
 
 
@@ -74,10 +73,11 @@ class TableFile:
     Args:
       table: the table's name.
       path: where it is staged.
+      threads: encode a row group while the rows of the next one come.
     """
 
-    def __init__(self, table: str, path: str) -> None:
-        self.table, self.path, self.rows, self.bytes = table, path, 0, 0
+    def __init__(self, table: str, path: str, threads: Executor) -> None:
+        self.table, self.path, self.rows, self.bytes, self._threads = table, path, 0, 0, threads
         self._schema = TABLES[table].schema
         self._held: list[pa.Table] = []
         self._held_rows = self._held_bytes = 0
@@ -106,7 +106,7 @@ class TableFile:
         self._written()
         if self._held_rows:
             group, rows = pa.concat_tables(self._held), self._held_rows
-            self._writing = _WRITERS.submit(self._writer.write_table, group, row_group_size=rows)
+            self._writing = self._threads.submit(self._writer.write_table, group, row_group_size=rows)
         self._held, self._held_rows, self._held_bytes = [], 0, 0
 
     def _written(self) -> None:
@@ -122,11 +122,13 @@ class _Stage(MemberFn):
 
     def start_bundle(self) -> None:
         self._open: dict[str, TableFile] = {}
+        self._threads = ThreadPoolExecutor(pa.cpu_count(), "write")
 
     def process(self, element: TableRows) -> Iterator[tuple[None, WrittenFile]]:
         name, table = element
         if name not in self._open:
-            self._open[name] = TableFile(name, storage.join(self._folder, f"{name}-{uuid4().hex}.parquet"))
+            path = storage.join(self._folder, f"{name}-{uuid4().hex}.parquet")
+            self._open[name] = TableFile(name, path, self._threads)
         self._open[name].add(table)
         if self._open[name].bytes >= FILE_BYTES:
             yield None, self._open.pop(name).close()
@@ -136,6 +138,7 @@ class _Stage(MemberFn):
             file.flush()
         for file in self._open.values():
             yield at_end_of_bundle((None, file.close()))
+        self._threads.shutdown()
 
 
 def publish(

@@ -6,6 +6,7 @@ import math
 import random
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -78,7 +79,8 @@ def measure_sizes(images: int = 20_000) -> list[Size]:
     """Writes answers of all features as the job does, and looks at what came out."""
     arrow = dict.fromkeys(TABLES, 0)
     with tempfile.TemporaryDirectory() as folder:
-        files = {name: TableFile(name, str(Path(folder) / f"{name}.parquet")) for name in TABLES}
+        threads = ThreadPoolExecutor(pa.cpu_count())
+        files = {name: TableFile(name, str(Path(folder) / f"{name}.parquet"), threads) for name in TABLES}
         for batch in _responses(images):
             flattened = flatten(batch)
             for name, table in {"responses": batch, **flattened.tables}.items():

@@ -14,6 +14,7 @@ from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.__main__ import main
 from image_analysis_beam.pipeline.troubleshooting import PAGE
 from image_analysis_beam.transforms.ledger.start import start_run
+from stand_ins.other_owner import other_process
 
 TEXT = (Path(__file__).parents[2] / PAGE).read_text("utf-8")
 KEY = "key"
@@ -105,7 +106,7 @@ def command(known, tmp_path, monkeypatch, capsys):
 
     def run(line: str, environment: dict[str, str] | None) -> tuple[int, str, str]:
         if "{owned}" in line and "owner" not in names:
-            names["owner"] = start_run(names["owned"]).run_id
+            names["owner"] = start_run(names["owned"], owner=other_process()).run_id
         for name, value in ({"VISION_ENDPOINT": names["url"], "VISION_KEY": KEY} | (environment or {})).items():
             monkeypatch.setenv(name, value.format(**names))
         return main(["run", *line.format(**names).split()]), *capsys.readouterr()

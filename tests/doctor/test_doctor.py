@@ -18,6 +18,7 @@ from image_analysis_beam.pipeline.doctor.service import _static
 from image_analysis_beam.pipeline.troubleshooting import entries
 from image_analysis_beam.transforms.endpoint.request import AnalyzeRequest
 from image_analysis_beam.transforms.ledger.start import start_run
+from stand_ins.other_owner import other_process
 
 KEY = "emulator-key"
 
@@ -138,7 +139,7 @@ def test_one_thing_wrong_is_named_with_its_fix(
             | {"port": str(unused.getsockname()[1]), "tls": secure.url, "owned": str(tmp_path / "owned")}
         )
         if "{owned}" in line:
-            start_run(known["owned"])
+            start_run(known["owned"], owner=other_process())
         for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
         for name, value in ({"VISION_ENDPOINT": emulator.url, "VISION_KEY": KEY} | environment).items():

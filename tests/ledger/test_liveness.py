@@ -14,6 +14,7 @@ from image_analysis_beam.transforms.files.storage import write_whole
 from image_analysis_beam.transforms.ledger import liveness
 from image_analysis_beam.transforms.ledger.layout import Layout
 from image_analysis_beam.transforms.ledger.liveness import DEAD_AFTER, beat_seconds, is_alive, launcher, this_process
+from stand_ins.other_owner import other_process
 
 RUN = "20261125T000000Z-0000"
 JOB = {"id": "2026-job-1", "project": "photo-project", "region": "europe-west4"}
@@ -45,8 +46,13 @@ def never(*_):
 
 
 def test_the_process_itself_answers(layout):
-    assert is_alive(layout, RUN, this_process(), never, never)
-    assert is_alive(layout, RUN, this_process(workers_end_with_it=False), never, never)
+    assert is_alive(layout, RUN, other_process(), never, never)
+    assert is_alive(layout, RUN, other_process() | {"workers_end_with_it": False}, never, never)
+
+
+def test_of_this_process_what_works_for_the_run_beats(layout):
+    assert is_alive(layout, RUN, this_process(), never, Watching(lambda: beat(layout), at=2))
+    assert not is_alive(layout, RUN, this_process(), never, Watching())
 
 
 def test_another_process_with_its_number_is_not_it(layout):
@@ -148,8 +154,7 @@ def former_mark(layout, **owner):
 
 
 def test_a_run_of_an_earlier_version_is_its_process(layout):
-    started = this_process()["process_started"]
-    former_mark(layout, host=socket.gethostname(), pid=os.getpid(), process_started=started)
+    former_mark(layout, **{name: other_process()[name] for name in ("host", "pid", "process_started")})
     assert is_alive(layout, RUN, {}, never, never)
     former_mark(layout, host=socket.gethostname(), pid=os.getpid(), process_started="1")
     assert not is_alive(layout, RUN, {}, never, never)

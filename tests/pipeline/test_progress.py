@@ -17,7 +17,14 @@ import pytest
 
 from image_analysis_beam.pipeline import progress
 from image_analysis_beam.pipeline.progress import Progress, describe
-from image_analysis_beam.transforms.live_counts import CALLING, FOLDER_VARIABLE, LiveCounts, live_counts, read_counts
+from image_analysis_beam.transforms.live_counts import (
+    CALLING,
+    FOLDER_VARIABLE,
+    LiveCounts,
+    _of_folder,
+    live_counts,
+    read_counts,
+)
 from stand_ins.forked import Forked
 
 LINE = re.compile(r"(\d+) of (\d+), [\d.]+/s")
@@ -132,6 +139,7 @@ def test_counts_of_several_processes_are_added_and_the_folder_is_left_alone_when
 def test_nothing_is_written_unless_somebody_watches(monkeypatch, tmp_path):
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
+    _of_folder.cache_clear()
     live_counts().add({"analyzed": 1})
     assert live_counts().read() == {}
     assert list(tmp_path.iterdir()) == []

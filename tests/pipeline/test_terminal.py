@@ -51,6 +51,19 @@ def test_a_terminal_that_is_gone_fails_nothing(monkeypatch):
     out("nobody reads")
 
 
+def test_a_stream_of_a_program_needs_no_encoding(monkeypatch):
+    """As that of Celery, which logs what is printed."""
+
+    class Logged:
+        def __init__(self):
+            self.lines = []
+            self.write, self.flush = self.lines.append, lambda: None
+
+    monkeypatch.setattr(sys, "stderr", Logged())
+    say("Zürich")
+    assert sys.stderr.lines == ["Zürich\n"]
+
+
 def test_what_an_encoding_lacks_is_escaped(monkeypatch):
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))

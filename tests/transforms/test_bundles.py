@@ -152,6 +152,19 @@ def test_two_steps_that_call_one_resource_share_one_pace(emulator, pictures):
     assert stats["most_accepted_in_1s"] <= 41
 
 
+def test_a_limit_of_dead_letters_is_of_each_step_that_a_transform_becomes(emulator, pictures):
+    images = [f"missing-{number}.png" for number in range(8)] + [str(path) for path in pictures(5)]
+    with pipeline() as p:
+        listed = p | beam.Create(images)
+        one = analyze(emulator, settings=CallSettings(max_in_flight=1), max_dead_letters=10)
+        for name in ("first", "second"):
+            (listed | name >> one)["failures"] | f"{name} failures" >> beam.Map(_only_dead)
+
+
+def _only_dead(failure):
+    assert failure.table == "dead_letters"
+
+
 def test_outcomes_keep_their_window_and_timestamp(emulator, pictures, tmp_path):
     paths = [str(path) for path in pictures(6)]
     stamped = {**{path: 10 * number for number, path in enumerate(paths)}, "ftp://h/x.png": 31}

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from PIL import ExifTags, Image
@@ -34,6 +34,8 @@ _TRANSPARENT = 9
 # How much is decoded at once in a process, and by how many threads: more would only take turns on the processors.
 _ROOM = ByteBudget(MOST_DECODED_BYTES)
 _TURNS = threading.BoundedSemaphore(os.cpu_count() or 1)
+os.register_at_fork(after_in_child=partial(ByteBudget.__init__, _ROOM, MOST_DECODED_BYTES))
+os.register_at_fork(after_in_child=partial(threading.BoundedSemaphore.__init__, _TURNS, os.cpu_count() or 1))
 
 
 class NotWanted(Exception):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import Protocol
 
@@ -164,3 +166,4 @@ def _joined(lanes: Lanes, folders: Sequence[str | None], join: Callable[[Lanes, 
 
 
 LANES = Registry()
+os.register_at_fork(after_in_child=partial(Registry.__init__, LANES))  # threads and connections are the parent's

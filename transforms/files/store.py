@@ -7,6 +7,7 @@ the rest by the client's own means. Its methods may be called by any number of t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -134,6 +135,16 @@ def _made(maker: Callable[[Any], Store], options: PipelineOptions | None) -> Sto
     from apache_beam.options.pipeline_options import PipelineOptions
 
     return maker(options or PipelineOptions([]))
+
+
+def _make_anew() -> None:
+    """A process that was forked has clients of its own: on one connection, two would get each other's replies."""
+    global _MAKING
+    _MAKING = Lock()
+    _made.cache_clear()
+
+
+os.register_at_fork(after_in_child=_make_anew)
 
 
 @contextmanager

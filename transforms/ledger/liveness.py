@@ -1,7 +1,7 @@
 """Whether a run without a record is still being worked on: a judgement that may err, and does no harm where it does.
 
-Two clocks are never compared, nor is the age of a file. The process itself answers where it is on this machine; a job
-on Dataflow by its state; else only what changes while we watch is alive.
+Two clocks are never compared, nor is the age of a file. Another process of this machine answers itself; a job on
+Dataflow by its state; else only what changes while we watch is alive.
 """
 
 from __future__ import annotations
@@ -73,10 +73,11 @@ def is_alive(
     owner = owner or _former_owner(layout, run_id)
     with suppress(LookupError, TypeError, OverflowError, AttributeError):  # of workers elsewhere, or damaged
         if _is_of_this_machine(owner):
-            if _process_started(owner["pid"]) == owner["process_started"]:
+            if _process_started(owner["pid"]) != owner["process_started"]:
+                if owner.get("workers_end_with_it", True):
+                    return False
+            elif owner["pid"] != os.getpid():  # of this process, a pipeline may have failed: who works for it beats
                 return True
-            if owner.get("workers_end_with_it", True):
-                return False
     job = _job(layout, run_id)
     if job is not None and job_has_ended is not None:
         return not job_has_ended(job)

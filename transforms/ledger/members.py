@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 from weakref import WeakSet
@@ -163,6 +165,7 @@ class Members:
 
 
 MEMBERS = Members()
+os.register_at_fork(after_in_child=partial(Members.__init__, MEMBERS))  # nothing beats there
 
 
 def remove_members(layout: Layout, run_id: str) -> None:
