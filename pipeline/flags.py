@@ -42,8 +42,7 @@ def parse(argv: list[str], command: str = "run") -> PipelineOptions:
     ImageAnalysisOptions._add_argparse_args(parser)
     unread = {name: flag for flag in parser._actions if not reads(command, flag.dest) for name in flag.option_strings}
     _print_help_if_asked(parser, argv, list(unread.values()))
-    for options in _beam_options():
-        options._add_argparse_args(_Lenient(parser))
+    add_flags_of_beam(parser)
     _, unknown = parser.parse_known_args(argv)
     if unknown:
         _refuse_unknown(unknown[0], parser)
@@ -51,6 +50,12 @@ def parse(argv: list[str], command: str = "run") -> PipelineOptions:
         if (name := argument.partition("=")[0]) in unread:
             _refuse_unread(name, unread[name].dest, command)
     return PipelineOptions(argv)
+
+
+def add_flags_of_beam(parser: argparse.ArgumentParser) -> None:
+    """Adds all of them, also of its runners and stores; a flag that is there stays."""
+    for options in _beam_options():
+        options._add_argparse_args(_Lenient(parser))
 
 
 class _Help(argparse.HelpFormatter):

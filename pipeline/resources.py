@@ -25,6 +25,7 @@ from ..transforms.endpoint.credentials import (
     IssuedToken,
     SecretManagerKey,
     check_entra_is_installed,
+    check_variable,
 )
 from ..transforms.endpoint.errors import ConfigurationError, check_positive, check_type
 from ..transforms.endpoint.resource import Resource
@@ -136,21 +137,20 @@ def _check_auth(flags: ImageAnalysisOptions, entry: Entry) -> None:
 def _key(secret: str | None, variable: str | None, runner: str) -> EnvironmentKey | SecretManagerKey:
     if secret:
         return SecretManagerKey(secret)
-    name = variable or KEY_VARIABLE
+    name = check_variable(variable or KEY_VARIABLE)
     if runner == DATAFLOW_RUNNER:
         raise ConfigurationError(
             "no key for the workers",
             f"they do not get this machine's environment, so not its {name}",
             "name a Secret Manager secret with --key_secret, or use --auth entra",
         )
-    key = EnvironmentKey(name)
     if not os.environ.get(name, "").strip():
         raise ConfigurationError(
             "no key",
             f"there is none in the environment variable {name}, and --key_secret is not set",
             f"export {name}, or name a Secret Manager secret with --key_secret, or use --auth entra",
         )
-    return key
+    return EnvironmentKey(name)
 
 
 def _read(path: str) -> list[Entry]:
@@ -180,8 +180,8 @@ def _entry(path: str, item: Any) -> Entry:
             f"{path}: {_shown(item)}", f"a resource has a url, and may have {', '.join(_KEYS[1:])}", "correct the file"
         )
     for name in ("url", "key_variable", "key_secret", "share"):
-        if item.get(name) is not None:
-            check_type(f"{path}: {name}", item[name], str, "use a text")
+        if not isinstance(item.get(name), str | None):
+            raise ConfigurationError(f"{path}: {name}", "it is a text", "put it into quotes")
     if item.get("rate") is not None:
         check_type(f"{path}: rate", item["rate"], (int, float), "use a number, as 20")
         check_positive(f"{path}: rate", item["rate"], MAX_RATE, "leave it out to find the limit")

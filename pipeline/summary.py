@@ -19,12 +19,9 @@ _A_CENT = Decimal("0.01")
 def print_end(output: str, manifest: dict[str, Any], *more: str) -> None:
     """What happened, and where the tables are; if it can be printed."""
     where = f"tables: {output}/<table>/run={manifest['run_id']}/*.parquet"
+    lines = [*nothing_new(manifest), *nothing_good(manifest), summary(manifest), *details(manifest), where, *more]
     try:
-        out(
-            "\n".join(
-                [*nothing_new(manifest), *nothing_good(manifest), summary(manifest), *details(manifest), where, *more]
-            )
-        )
+        out("\n".join(lines))
     except NotPrinted as error:
         say(f"{error}; the tables are there")
 

@@ -12,8 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from apache_beam.options.pipeline_options import PipelineOptions
-
+from .flags import add_flags_of_beam
 from .options import OTHER_COMMANDS, THIS_MACHINE, flag_groups, full_help
 
 LEFT_OUT = (THIS_MACHINE, OTHER_COMMANDS)  # groups of flags that mean nothing to a job on Dataflow
@@ -62,19 +61,9 @@ def launch() -> int:
 
 
 def _switches_of_beam() -> set[str]:
-    parser = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")
-    for options in PipelineOptions.__subclasses__():
-        if options.__module__.startswith("apache_beam.options"):
-            options._add_argparse_args(_NoValueProviders(parser))
+    parser = argparse.ArgumentParser(add_help=False)
+    add_flags_of_beam(parser)
     return {name for flag in parser._actions if flag.nargs == 0 for name in flag.option_strings}
-
-
-class _NoValueProviders:
-    """A parser for Beam's flags, of which some are added by a method of Beam's own."""
-
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self.add_argument = self.add_value_provider_argument = parser.add_argument
-        self.add_argument_group = parser.add_argument_group
 
 
 def _parameter(flag: argparse.Action) -> dict[str, Any]:

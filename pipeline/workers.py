@@ -25,10 +25,11 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
 
 from ..transforms.endpoint.errors import check_whole
+from .runners import DATAFLOW_RUNNER, IN_MEMORY_RUNNER
 
 ASSUMED_LATENCY = 1.0
 DEFAULT_VCPUS = 2
-ON_THIS_MACHINE = ("FnApiRunner", "BundleBasedDirectRunner", "PrismRunner", "")
+ON_THIS_MACHINE = (IN_MEMORY_RUNNER, "BundleBasedDirectRunner", "PrismRunner", "")
 _PROCESSES = {
     "worker_processes": (1, 100_000),
     "direct_num_workers": (0, 1000),
@@ -59,7 +60,7 @@ def worker_processes(runner: str, options: PipelineOptions) -> int | None:
     if runner in ON_THIS_MACHINE:
         workers = int(flags.get("direct_num_workers") or os.cpu_count() or 1)
         return workers if flags.get("direct_running_mode") == "multi_processing" else 1
-    if runner == "DataflowRunner":
+    if runner == DATAFLOW_RUNNER:
         most = flags.get("max_num_workers")
         per_vm = processes_per_vm(flags.get("machine_type"), flags.get("experiments") or [])
         return int(most) * per_vm if most else None
@@ -88,7 +89,7 @@ def processes_that_share(rate: float | None, max_in_flight: int, runner: str, op
     """P, None where nobody knows; sets Dataflow's `max_num_workers` where a rate is given and it is not."""
     flags = options.get_all_options()
     is_open = rate is not None and not flags.get("max_num_workers") and not flags.get("worker_processes")
-    if rate is not None and runner == "DataflowRunner" and is_open:
+    if rate is not None and runner == DATAFLOW_RUNNER and is_open:
         per_vm = processes_per_vm(flags.get("machine_type"), flags.get("experiments") or [])
         options.view_as(WorkerOptions).max_num_workers = workers_to_carry(rate, max_in_flight, per_vm)
     return worker_processes(runner, options)

@@ -167,7 +167,7 @@ def make_manifest(
       AccountingError: it does not.
     """
     files = list(files)
-    conservation = _conservation(files, counts)
+    conservation, attempts = _conservation(files, counts), named(counts, "attempts.")
     return {
         "manifest_version": MANIFEST_VERSION,
         "run_id": run_id,
@@ -180,9 +180,9 @@ def make_manifest(
         "skipped": named(counts, "skipped."),
         "dead_letters": named(counts, "dead_letters."),
         "deferred": named(counts, "deferred."),
-        "attempts": named(counts, "attempts."),
+        "attempts": attempts,
         "calls": {
-            "attempts": sum(named(counts, "attempts.").values()),
+            "attempts": sum(attempts.values()),
             **{name: counts.get(name, 0) for name in _CALL_COUNTS},
             "processes": processes_of(counts),
             "requests_per_second": pace(counts),

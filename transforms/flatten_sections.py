@@ -76,10 +76,12 @@ class FlattenBatches(beam.DoFn):
 
     def _begin(self, window: Any) -> None:
         responses = pa.concat_tables(self._held.pop(window))
-        in_window = lambda: [windowed(value, window) for value in self._flatten(responses)]  # noqa: E731
-        self._under_way.append(self._threads.submit(in_window))
+        self._under_way.append(self._threads.submit(self._flatten, responses, window))
 
-    def _flatten(self, responses: pa.Table) -> Iterator[Any]:
+    def _flatten(self, responses: pa.Table, window: Any) -> list[Any]:
+        return [windowed(value, window) for value in self._flattened(responses)]
+
+    def _flattened(self, responses: pa.Table) -> Iterator[Any]:
         responses = _stamp(responses, self._run_id)
         flattened = flatten(responses)
         yield "responses", responses

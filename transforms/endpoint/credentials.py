@@ -70,13 +70,7 @@ class EnvironmentKey(Credential):
     variable: str = "VISION_KEY"
 
     def __post_init__(self) -> None:
-        if _AZURE_KEY.fullmatch(self.variable):
-            raise ConfigurationError(
-                "the key's environment variable",
-                "what is given as its name reads like the key itself, and is not shown",
-                "export the key, and name the variable",
-            )
-        if self.variable in os.environ and (why := why_no_header(self._text())):
+        if check_variable(self.variable) in os.environ and (why := why_no_header(self._text())):
             raise ConfigurationError(
                 f"the key in the environment variable {self.variable}",
                 f"it travels in an HTTP header, and {why}",
@@ -229,6 +223,18 @@ class EntraToken(_Fetched):
         else:
             passes, wait = may_pass(error) or self._kept.was_had, None
         return CredentialUnavailable(why, wait) if passes else CredentialError(why)
+
+
+def check_variable(name: str) -> str:
+    """Refuses a key in the place of the name of its environment variable.
+
+    Raises:
+      ConfigurationError: it reads like one.
+    """
+    if _AZURE_KEY.fullmatch(name):
+        rule = "what is given as its name reads like the key itself, and is not shown"
+        raise ConfigurationError("the key's environment variable", rule, "export the key, and name the variable")
+    return name
 
 
 def check_entra_is_installed() -> None:

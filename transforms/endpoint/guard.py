@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 from .limits import Limits
 
+_NONE = Limits()
 TOO_MANY_DEAD_LETTERS, OVER_BUDGET = "too_many_dead_letters", "over_budget"
 
 
@@ -37,7 +38,7 @@ class Guard:
     A bundle that dies is run again: what it had counted is dropped.
     """
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008
+    def __init__(self, limits: Limits = _NONE) -> None:
         self._limits, self._lock = limits, threading.Lock()
         self.ends_at = inf if limits.ends_at is None else monotonic() + limits.ends_at - time()
         self._kept, self._bundles, self._others = Tally(), dict[Hashable, Tally](), Tally()
