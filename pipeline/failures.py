@@ -12,6 +12,7 @@ import re
 import pyarrow as pa
 
 from ..transforms.endpoint.errors import ConfigurationError
+from ..transforms.endpoint.redaction import scrub
 from ..transforms.ledger.records import TakenOver
 
 OWNED = 5  # exit code of a run that does not own its output, or does so no more
@@ -58,4 +59,4 @@ def _is_something_else(record: logging.LogRecord) -> bool:
 
 def _first_line(text: str) -> str:
     line = text.strip().splitlines()[0] if text.strip() else "no details"
-    return line.partition(" [while running '")[0]
+    return scrub(line.partition(" [while running '")[0], "")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import traceback
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
+import requests
+from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions
 from azure.core.exceptions import AzureError
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
-from image_analysis_beam.transforms.files.azure import AzureStore
+from image_analysis_beam.pipeline.failures import storage_failure
+from image_analysis_beam.transforms.files.azure import AzureStore, session_of
 from image_analysis_beam.transforms.files.store import store_of
 from stand_ins.servers import ACCOUNT, ACCOUNT_KEY
 
@@ -41,6 +47,19 @@ def test_a_signature_opens_it_and_is_not_shown(azurite, new_folder):
     with pytest.raises(OSError, match="missing") as error:
         store.move(f"{folder}/missing", names[0])
     assert "sig=" not in repr(error.value)
+
+
+def test_an_account_that_is_away_is_told_of_without_the_signature():
+    secret = uuid4().hex
+    with socket.socket() as unused, session_of(1) as session:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(requests.ConnectionError) as error:
+            session.get(f"http://127.0.0.1:{unused.getsockname()[1]}/c/b?restype=container&sv=1&sig={secret}%3D")
+    told = "".join(traceback.format_exception(error.value))
+    assert "/c/b?…" in told
+    assert secret not in told
+    lost = BeamIOError("Read operation failed", {"azfs://a/c/b": f"with url: /c/b?sv=1&sig={secret}%3D (refused)"})
+    assert secret not in str(storage_failure(lost))
 
 
 @pytest.mark.parametrize("end", ["success", "failed"])

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import groupby
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import requests
 from apache_beam.io.azure.blobstorageio import BlobStorageIO, parse_azfs_path
@@ -26,6 +27,7 @@ from .store import Found, io_errors
 
 _REMOVED, _COPY_PAUSE = (202, 404), 0.5
 _NO_SUCH_RANGE = 416
+_QUERY = re.compile(r"\?[^\s\"'()]*")
 
 
 class AzureStore:
@@ -158,9 +160,31 @@ def _etag(blob: BlobProperties) -> str | None:
 def _client(options: PipelineOptions, connections: int) -> BlobServiceClient:
     """Beam's, with more connections (it drops all but 10 by itself) and shorter pauses (15 s before a second try)."""
     beams = BlobStorageIO(pipeline_options=options).client
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
-    transport = RequestsTransport(session=session, session_owner=False)
+    transport = RequestsTransport(session=session_of(connections), session_owner=False)
     pauses = {"retry_total": 6, "initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
     return BlobServiceClient(beams.url, beams.credential, transport=transport, **pauses)
+
+
+def session_of(connections: int) -> requests.Session:
+    """Keeps so many connections; its errors do not show the signature that the connection's URLs may have."""
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter(pool_maxsize=connections))
+    return session
+
+
+class _Adapter(HTTPAdapter):
+    def send(self, *args: Any, **settings: Any) -> requests.Response:
+        try:
+            return super().send(*args, **settings)
+        except requests.RequestException as error:
+            _hide_queries(error)
+            raise
+
+
+def _hide_queries(error: BaseException) -> None:
+    """Of the URLs that it quotes, also in the exceptions that it is made of."""
+    for cause in error.args:
+        if isinstance(cause, BaseException):
+            _hide_queries(cause)
+    error.args = tuple(_QUERY.sub("?…", text) if isinstance(text, str) else text for text in error.args)
