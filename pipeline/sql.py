@@ -108,8 +108,12 @@ def _answer_all(folder: Folder, as_json: bool) -> None:
 def _write(folder: Folder, path: str) -> None:
     if Path(path).exists():
         raise ConfigurationError(f"write {path!r}", "it is there already", "remove it, or name another file")
-    with told(f"--write {path}"):
-        write(folder, path)
+    try:
+        with told(f"--write {path}"), as_it_was_written(folder.layout.output):
+            write(folder, path)
+    except BaseException:
+        Path(path).unlink(missing_ok=True)
+        raise
     out(f"written: {path}")
 
 

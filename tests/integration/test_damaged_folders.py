@@ -100,6 +100,14 @@ def test_what_is_damaged_is_told_in_one_line(whole, tmp_path, capsys, command, d
     assert words in said
 
 
+def test_no_half_of_a_database_is_left(whole, tmp_path):
+    output, database = tmp_path / "damaged", tmp_path / "out.duckdb"
+    shutil.copytree(whole, output)
+    tags_of(output).unlink()
+    assert main(["sql", str(output), "--write", str(database)]) == 2
+    assert not database.exists()
+
+
 def test_a_manifest_may_say_nothing_of_times_and_cost(whole, tmp_path, capsys):
     output = tmp_path / "early"
     shutil.copytree(whole, output)
