@@ -106,7 +106,13 @@ def test_a_creation_keeps_what_is_there(folder):
 def test_a_bucket_that_is_not_there_is_an_error(folder):
     nowhere = folder.replace("photos", "nosuchbucket")
     store = store_of(nowhere)
+
+    def write() -> None:
+        with store.open_new(f"{nowhere}/a") as file:
+            file.write(b"x")
+
     for refused in (
+        write,
         lambda: list(store.listing(f"{nowhere}/")),
         lambda: store.put(f"{nowhere}/a", b"x"),
         lambda: store.create(f"{nowhere}/a", b"x"),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import groupby
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import requests
 from apache_beam.io.azure.blobstorageio import BlobStorageIO, parse_azfs_path
@@ -23,7 +23,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobClient, BlobProperties, BlobServiceClient
 from requests.adapters import HTTPAdapter
 
-from .store import Found, io_errors
+from .store import Found, OpenFile, io_errors
 
 _REMOVED, _COPY_PAUSE = (202, 404), 0.5
 _NO_SUCH_RANGE = 416
@@ -60,8 +60,7 @@ class AzureStore:
                     yield _found(root + found.name, found)
 
     def open(self, path: str) -> BinaryIO:
-        self._split(path)
-        return self._io.open(path, "rb")
+        return self._opened(path, "rb")
 
     def read_first(self, path: str, most: int) -> tuple[bytes, str | None]:
         with io_errors("Read operation", path, AzureError):
@@ -76,8 +75,7 @@ class AzureStore:
             return found.readall(), _etag(found.properties)
 
     def open_new(self, path: str) -> BinaryIO:
-        self._split(path)
-        return self._io.open(path, "wb")
+        return self._opened(path, "wb")
 
     def read(self, path: str) -> bytes | None:
         with io_errors("Read operation", path, AzureError):
@@ -137,6 +135,11 @@ class AzureStore:
             return names
         statuses = (answer.status_code for answer in answers)
         return [name for name, status in zip(names, statuses, strict=True) if status not in _REMOVED]
+
+    def _opened(self, path: str, mode: str) -> BinaryIO:
+        self._split(path)
+        with io_errors("Open operation", path, AzureError):
+            return cast(BinaryIO, OpenFile(self._io.open(path, mode), path, AzureError))
 
     def _blob(self, path: str) -> BlobClient:
         return self._client.get_blob_client(*self._split(path))

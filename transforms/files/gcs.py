@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.gcp.gcsio import GcsIO, parse_gcs_path
@@ -19,15 +19,16 @@ from google.api_core.exceptions import (
 )
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage import Blob
+from google.cloud.storage.exceptions import InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
 from .gcs_access import gcs_obstacle, go_anonymous_with_an_emulator
-from .store import Found, io_errors
+from .store import Found, OpenFile, io_errors
 
 _FIELDS = "items(name,size,updated,generation),nextPageToken"
-_ERRORS = (GoogleAPIError, GoogleAuthError, RequestException)
+_ERRORS = (GoogleAPIError, GoogleAuthError, InvalidResponse, RequestException)
 
 
 class GcsStore:
@@ -65,7 +66,7 @@ class GcsStore:
     def open(self, path: str) -> BinaryIO:
         with io_errors("Open operation", path, *_ERRORS):
             try:
-                return self._io.open(path, "rb")
+                return cast(BinaryIO, OpenFile(self._io.open(path, "rb"), path, *_ERRORS))
             except NotFound as error:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
 
@@ -80,7 +81,8 @@ class GcsStore:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
 
     def open_new(self, path: str) -> BinaryIO:
-        return self._io.open(path, "wb")
+        with io_errors("Open operation", path, *_ERRORS):
+            return cast(BinaryIO, OpenFile(self._io.open(path, "wb"), path, *_ERRORS))
 
     def read(self, path: str) -> bytes | None:
         with io_errors("Read operation", path, *_ERRORS), suppress(NotFound):

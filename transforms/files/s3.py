@@ -10,19 +10,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from copy import copy
 from itertools import groupby
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import boto3
 from apache_beam.io.aws.clients.s3 import boto3_client
+from apache_beam.io.aws.clients.s3.messages import S3ClientError
 from apache_beam.io.aws.s3io import S3IO, parse_s3_path
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .store import Found, io_errors
+from .store import Found, OpenFile, io_errors
 
-_ERRORS = (ClientError, BotoCoreError)
+_ERRORS = (ClientError, BotoCoreError, S3ClientError)
 _GONE, _CONFLICT, _EXISTS = 404, 409, 412
 _CONFLICTS = 8  # 13 s of them, in the mean
 
@@ -62,7 +63,7 @@ class S3Store:
         # Beam asks this too, but for minutes again and again, also where there are no credentials.
         if self.find(path) is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        return self._io().open(path, "rb")
+        return self._opened(path, "rb")
 
     def read_first(self, path: str, most: int) -> tuple[bytes, str | None]:
         bucket, key = parse_s3_path(path)
@@ -77,7 +78,7 @@ class S3Store:
                 return body.read(most), _etag(found)
 
     def open_new(self, path: str) -> BinaryIO:
-        return self._io().open(path, "wb")
+        return self._opened(path, "wb")
 
     def read(self, path: str) -> bytes | None:
         bucket, key = parse_s3_path(path)
@@ -131,9 +132,10 @@ class S3Store:
             if failed := {f"s3://{bucket}/{error['Key']}": error["Code"] for error in done.get("Errors", ())}:
                 raise BeamIOError("Delete operation failed", failed)
 
-    def _io(self) -> S3IO:
+    def _opened(self, path: str, mode: str) -> BinaryIO:
         """Beam's client remembers the download that it is in; so each file has one, around the same client of boto3."""
-        return S3IO(client=copy(self._beams))
+        with io_errors("Open operation", path, *_ERRORS):
+            return cast(BinaryIO, OpenFile(S3IO(client=copy(self._beams)).open(path, mode), path, *_ERRORS))
 
 
 def _client(options: PipelineOptions, connections: int) -> Any:

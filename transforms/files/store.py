@@ -7,6 +7,7 @@ the rest by the client's own means. Its methods may be called by any number of t
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,10 +34,7 @@ class Found(NamedTuple):
 
 
 class Store(Protocol):
-    """Whole files by their paths. What cannot be done raises `OSError` (`BeamIOError` is one).
-
-    Files that are open raise what those of Beam raise.
-    """
+    """Whole files by their paths. What cannot be done raises `OSError` (`BeamIOError` is one), in open files too."""
 
     requests_at_once: int
     """How many requests are worth having under way."""
@@ -156,3 +154,45 @@ def io_errors(operation: str, path: str, *kinds: type[Exception]) -> Iterator[No
         yield
     except kinds as error:
         raise BeamIOError(f"{operation} failed", {path: error}) from error
+
+
+class OpenFile(io.RawIOBase):
+    """A file of a client whose exceptions are raised as `io_errors` does.
+
+    Args:
+      file: the file as the client opens it.
+      path: its path.
+      kinds: the exceptions.
+    """
+
+    def __init__(self, file: Any, path: str, *kinds: type[Exception]) -> None:
+        self._file, self._path, self._kinds = file, path, kinds
+
+    def readable(self) -> bool:
+        return bool(self._file.readable())
+
+    def writable(self) -> bool:
+        return bool(self._file.writable())
+
+    def seekable(self) -> bool:
+        return bool(self._file.seekable())
+
+    def readinto(self, buffer: Any) -> int | None:
+        with io_errors("Read operation", self._path, *self._kinds):
+            return int(self._file.readinto(buffer))
+
+    def write(self, data: Any) -> int:
+        with io_errors("Write operation", self._path, *self._kinds):
+            return int(self._file.write(data))
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            with io_errors("Close operation", self._path, *self._kinds):
+                self._file.close()
