@@ -19,8 +19,8 @@ from google.api_core.exceptions import (
 )
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage import Blob
-from google.cloud.storage.exceptions import InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
+from google.resumable_media import InvalidResponse
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
