@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import apache_beam as beam
 
@@ -18,7 +17,6 @@ from ..schemas.outcomes import DeadLetter, Deferred
 from .call_stats import latency_percentiles, processes_of
 from .cost import cost_of
 from .counts import Counts, named, pace, timeline
-from .endpoint.errors import ConfigurationError
 from .endpoint.limits import dead_letter_limit
 from .ledger.layout import Layout
 from .ledger.lists import lists_read
@@ -26,13 +24,13 @@ from .ledger.log import entry_of
 from .ledger.records import MANIFEST_VERSION, Record, commit
 from .ledger.start import start_run
 from .ledger.tidy import leaving_nothing_if_taken_over, tidy
+from .one_of_a_run import check_is_only
 from .prices import Prices
 from .windowing import at_end_of_bundle
 from .write_tables import WrittenFile
 
 FILES = "files"
 UNBALANCED = "the accounts do not add up"
-_COMMITTED: WeakKeyDictionary[beam.Pipeline, set[tuple[str, str]]] = WeakKeyDictionary()
 _CALL_COUNTS = ("retries", "billed_units", "bytes_sent", "throttled_seconds", "breaker_openings")
 
 
@@ -58,7 +56,7 @@ class AccountRun(beam.PTransform):
     commit alone.
 
     Raises:
-      ConfigurationError: the pipeline commits the run already.
+      ConfigurationError: the pipeline has one for the run already.
 
     Raises (when it runs):
       AccountingError: input and outcomes differ.
@@ -68,27 +66,15 @@ class AccountRun(beam.PTransform):
 
     def __init__(self, output: str, run_id: str, facts: Mapping[str, Any], prices: Prices | None = None) -> None:
         super().__init__()
-        self._output, self._run_id = output.rstrip("/"), run_id
+        self._output, self._run_id = output, run_id
         self._commit = _Commit(Layout(output), run_id, dict(facts), prices)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> beam.PCollection:
-        self._check_is_only(inputs[FILES].pipeline)
+        check_is_only("AccountRun", inputs[FILES].pipeline, self._output, self._run_id)
         counted = {name: counts for name, counts in inputs.items() if name != FILES}
         sums = [counts | f"Sum {name}" >> beam.ParDo(_SumOfBundle()) for name, counts in counted.items()]
         total = sums | beam.Flatten() | "Total" >> beam.CombineGlobally(AddCounts()).without_defaults()
         return inputs[FILES] | "Commit" >> beam.ParDo(self._commit, beam.pvalue.AsSingleton(total, default_value={}))
-
-    def _check_is_only(self, pipeline: beam.Pipeline) -> None:
-        """Of two commits the first counts, and what the other one holds was paid for."""
-        run = self._output, self._run_id
-        runs = _COMMITTED.setdefault(pipeline, set())
-        if run in runs:
-            raise ConfigurationError(
-                f"run_id {self._run_id!r}",
-                f"a run is committed once, and this pipeline does so already, in {self._output!r}",
-                "give the answers, records and counts of all to one WriteRun, or start a run in an output of its own",
-            )
-        runs.add(run)
 
 
 def count_record(record: DeadLetter | Deferred) -> dict[str, int]:

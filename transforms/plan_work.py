@@ -29,6 +29,7 @@ from .ledger.redrive import RedrivePolicy
 from .live_counts import live_counts
 from .look_again import CASES, COUNTS, TO_DO, LookAgain
 from .member_fn import MemberFn
+from .one_of_a_run import check_is_only
 from .packing import pack, unpack
 from .prices import Prices
 from .windowing import at_end_of_bundle
@@ -89,6 +90,7 @@ class PlanWork(beam.PTransform):
         blocks = images | "BlockByShard" >> beam.ParDo(BlockByShard(self._shard_digits, self._policy.looks))
         sources = {"images": blocks}
         if self._output is not None:
+            check_is_only("PlanWork", images.pipeline, self._output, self._run_id)
             answered, fit = self._policy.history_of_answers, self._policy.fit
             history = ReadHistory(self._output, self._run_id, self._request, answered, self._shard_digits, fit)
             packed = beam.MapTuple(lambda shard, block: (shard, pack(block)))

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -116,3 +117,9 @@ def test_nothing_listens_afterwards():
         port = int(emulator.url.rpartition(":")[2])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+def test_in_a_thread_of_a_program_it_says_what_to_use_there(capsys):
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(main, ["--port", "0"]).result() == 2
+    assert "in a thread, use Emulator(…)" in capsys.readouterr().err

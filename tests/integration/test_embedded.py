@@ -245,10 +245,13 @@ def test_what_a_failed_pipeline_of_this_process_paid_for_its_next_run_finds(emul
     assert emulator.stats()["calls"] == 5
 
 
-def test_a_run_is_committed_by_one_step(emulator, pictures, tmp_path):
+def test_a_run_is_planned_and_committed_once(emulator, pictures, tmp_path):
     pipeline, output = beam.Pipeline(runner="FnApiRunner"), str(tmp_path / "out")
     _, outcomes = write(pipeline, pictures(1)[0].parent, emulator, output, "20261130T000000Z-0000")
     facts = {"started_at": "2026-11-30T00:00:00+00:00"}
-    with pytest.raises(ConfigurationError, match="a run is committed once"):
+    with pytest.raises(ConfigurationError, match="a run has one AccountRun"):
         outcomes | "Again" >> WriteRun(output, "20261130T000000Z-0000", facts)
+    images = pipeline | "Images" >> ReadImageUris(images=[f"{pictures(1)[0].parent}/*.png"])
+    with pytest.raises(ConfigurationError, match="a run has one PlanWork"):
+        images | "Plan" >> PlanWork(AnalyzeRequest(features="caption"), f"{output}/", "20261130T000000Z-0000")
     outcomes | "Elsewhere" >> WriteRun(f"{output}-2", "20261130T000000Z-0000", facts)
