@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from ...transforms.endpoint.client import Client, NoAnswer, NotSent, Reply
 from ...transforms.endpoint.faults import OBSTACLES, classify
+from ...transforms.endpoint.kept_secret import CredentialError
 from ...transforms.endpoint.redaction import scrub
 from ...transforms.endpoint.request import AnalyzeRequest
 from ...transforms.endpoint.resource import Resource
@@ -28,8 +29,11 @@ def call_each(resource: Resource, request: AnalyzeRequest, settings: CallSetting
 
 def _call(resource: Resource, request: AnalyzeRequest, settings: CallSettings) -> Finding:
     check = f"call {request.model_name or ','.join(request.features)}"
+    try:
+        headers = {**resource.credential.headers(), "Content-Type": "application/octet-stream"}
+    except CredentialError as error:
+        return of_fault(check, "no_credential", str(error))
     client = Client(resource.endpoint, request, settings.timeouts, 1)
-    headers = {**resource.credential.headers(), "Content-Type": "application/octet-stream"}
     begun = time.monotonic()
     result: Reply | NotSent | NoAnswer
     try:

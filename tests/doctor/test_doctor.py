@@ -14,9 +14,14 @@ import pytest
 
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.__main__ import main
+from image_analysis_beam.pipeline.doctor.calls import call_each
 from image_analysis_beam.pipeline.doctor.service import _static
 from image_analysis_beam.pipeline.troubleshooting import entries
+from image_analysis_beam.transforms.endpoint.credentials import Credential
+from image_analysis_beam.transforms.endpoint.kept_secret import CredentialError
 from image_analysis_beam.transforms.endpoint.request import AnalyzeRequest
+from image_analysis_beam.transforms.endpoint.resource import Resource
+from image_analysis_beam.transforms.endpoint.settings import CallSettings
 from image_analysis_beam.transforms.ledger.start import start_run
 from stand_ins.other_owner import other_process
 
@@ -162,6 +167,18 @@ def test_a_clock_that_is_wrong(places, doctor, monkeypatch):
     assert (code, red["check"]) == (2, "clock")
     assert "ahead of the service's" in red["said"]
     assert "timedatectl" in red["fix"]
+
+
+class Lost(Credential):
+    """A secret that was there a moment ago."""
+
+    def headers(self):
+        raise CredentialError("the secret is gone")
+
+
+def test_a_key_that_is_lost_before_the_calls_is_a_finding():
+    (found,) = call_each(Resource("http://127.0.0.1:9", Lost()), AnalyzeRequest("tags"), CallSettings())
+    assert (found.is_good, found.said) == (False, "no_credential: the secret is gone")
 
 
 def test_a_date_that_is_none_says_nothing_of_the_clock(places, doctor, monkeypatch):
