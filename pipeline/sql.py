@@ -88,6 +88,10 @@ def views_help() -> str:
 
 
 def _answer_all(folder: Folder, as_json: bool) -> None:
+    if sys.stdin is None:
+        raise ConfigurationError(
+            "no query", "standard input, where it would come from, is closed", "name one after OUT"
+        )
     if not sys.stdin.isatty():
         for query in filter(str.strip, sys.stdin.read().split(";\n")):
             answer(folder, query, as_json)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 STOPPED = 3  # the exit code
 PATIENCE = 10.0  # seconds for the calls in flight to end, and for what has come in to be written
-_TO_END = 3.0
+_TO_END, _AGAIN = 3.0, 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -93,9 +93,9 @@ class Signals:
 
     def give_back(self) -> None:
         """The handlers are the program's again."""
-        for number, handler in self._usual.items():
+        usual, self._usual = self._usual, {}
+        for number, handler in usual.items():
             signal.signal(number, handler or signal.SIG_DFL)
-        self._usual = {}
 
     def _pass_on(self, number: int, _: object) -> None:
         """On the main thread."""
@@ -133,7 +133,9 @@ class Signals:
     def _end(self) -> None:
         if self._is_part:
             self._is_over = True
-            signal.pthread_kill(threading.main_thread().ident or 0, self._number)
+            while self._usual:  # one that comes just before the main thread begins to wait is not heard there
+                signal.pthread_kill(threading.main_thread().ident or 0, self._number)
+                self._may_end.wait(_AGAIN)
             return
         code = STOPPED
         with suppress(RuntimeError):  # no thread starts any more while the interpreter ends

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import signal
+import sys
 import tempfile
 import threading
 import warnings
@@ -38,6 +40,7 @@ from image_analysis_beam.transforms.ledger.liveness import is_alive
 from image_analysis_beam.transforms.ledger.log import newest_entry
 from image_analysis_beam.transforms.ledger.members import MEMBERS
 from image_analysis_beam.transforms.ledger.records import read_record
+from image_analysis_beam.transforms.lists.files import spool_standard_input
 from image_analysis_beam.transforms.live_counts import FOLDER_VARIABLE, read_counts
 
 TAGS = AnalyzeRequest(features="tags")
@@ -141,6 +144,21 @@ def test_a_process_that_is_forked_waits_for_no_thread_of_its_parent(tmp_path):
         assert forked(is_free) == 1
 
 
+def test_a_process_that_is_forked_leaves_the_list_of_its_parent(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.png\n")))
+    owners = [lambda: None]
+    spooled = Path(spool_standard_input(owners[0]).path)
+
+    def drop():
+        owners.clear()
+        return 0
+
+    assert forked(drop) == 0
+    assert spooled.read_text() == "a.png\n"
+    drop()
+    assert not spooled.exists()
+
+
 def test_commands_of_two_threads_take_turns(emulator, pictures, tmp_path, in_thread, capsys):
     usual = tempfile.gettempdir()
     first, second = (pictures(3, name, at)[0].parent for at, name in enumerate("ab"))
@@ -174,6 +192,7 @@ def in_a_program(work):
     """What `work` returns in a program that goes on: Ctrl-C is its own again."""
 
     def program():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored
         code = work()
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -104,3 +104,9 @@ def test_the_help_names_every_view(capsys):
     assert main(["sql", "--help"]) == 0
     out = capsys.readouterr().out
     assert [name for name in VIEWS if f"  {name} " not in out] == []
+
+
+def test_without_a_query_standard_input_is_needed(sql, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    code, _, said = sql()
+    assert (code, "standard input, where it would come from, is closed; name one after OUT" in said) == (2, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import posixpath
 import shutil
 import sys
@@ -97,6 +98,11 @@ def spool_standard_input(owner: object) -> ListFile:
     if sys.stdin is None:
         raise ConfigurationError(f"input {STANDARD_INPUT!r}", "it is closed", "pipe a list into the command")
     with tempfile.NamedTemporaryFile(prefix="image-analysis-beam-", suffix=".txt", delete=False) as spooled:
-        weakref.finalize(owner, Path(spooled.name).unlink, missing_ok=True)  # at the end of the process at the latest
+        weakref.finalize(owner, _remove, Path(spooled.name), os.getpid())  # at the end of the process at the latest
         shutil.copyfileobj(sys.stdin.buffer, spooled)
     return ListFile(spooled.name, STANDARD_INPUT)
+
+
+def _remove(spooled: Path, process: int) -> None:
+    if os.getpid() == process:  # and not one that was forked from it
+        spooled.unlink(missing_ok=True)
