@@ -75,14 +75,14 @@ def _run(command: str, arguments: list[str]) -> int:
         return failures.OWNED
     except NotPrinted as error:
         say(f"image-analysis-beam: {error}; send standard output somewhere that takes it")
-    except failures.STORAGE_ERRORS as error:
-        what = failures.storage_failure(error)
-        line = f"image-analysis-beam: files cannot be read or written ({what}); check them and your rights"
-        say(with_link(line, STORAGE))
-    except RuntimeError as error:
-        if (message := failures.configuration_error(error)) is None:
+    except (*failures.STORAGE_ERRORS, RuntimeError) as error:  # the latter of a pipeline
+        if message := failures.configuration_error(error):
+            say(with_link(f"image-analysis-beam: {message}", entry_of_configuration(message)))
+        elif what := failures.storage_failure(error):
+            line = f"image-analysis-beam: files cannot be read or written ({what}); check them and your rights"
+            say(with_link(line, STORAGE))
+        else:
             raise
-        say(with_link(f"image-analysis-beam: {message}", entry_of_configuration(message)))
     return BAD_CONFIGURATION
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.ledger.layout import Layout
-from ..transforms.ledger.records import MANIFEST_VERSION, check_tables, damaged, read_records
+from ..transforms.ledger.records import MANIFEST_VERSION, check_manifest, damaged, read_records
 from .terminal import say
 
 Manifest = dict[str, Any]
@@ -100,7 +100,7 @@ def moment(text: str) -> datetime | None:
 
 
 def _checked(path: str, manifest: Manifest | None) -> Manifest:
-    manifest = check_tables(path, manifest)
+    manifest = check_manifest(path, manifest)
     if not isinstance(manifest.get("conservation"), dict):
         raise damaged(path, "it has no 'conservation'")
     return manifest

@@ -74,6 +74,7 @@ DAMAGE = {
     "a manifest that is a folder": (BOTH, lambda out: a_folder(manifest_of(out)), "Is a directory"),
     "tables of another kind": (BOTH, lambda out: changed(out, tables={"tags": [1]}), "rows and files of 'tags'"),
     "tables without files": (BOTH, lambda out: changed(out, tables={"tags": {"rows": 1}}), "rows and files of 'tags'"),
+    "lists of another kind": (REPORT, lambda out: changed(out, lists=[{"list": "a.txt"}]), "each of its 'lists'"),
     "a day that is none": (COUNTED, lambda out: spent(out, day="yesterday"), "yesterday"),
     "a price that is none": (COUNTED, lambda out: spent(out, price="much"), "ConversionSyntax"),
     "half a table": (READ, lambda out: half(tags_of(out)), "arquet"),
@@ -118,12 +119,23 @@ def test_a_manifest_may_say_nothing_of_times_and_cost(whole, tmp_path, capsys):
     assert row == {"started_at": None, "committed_at": None, "amount": None}
 
 
-@pytest.mark.parametrize("tables", [[1], {"images": [1]}, {"images": {"rows": 1, "files": [5]}}])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"tables": [1]},
+        {"tables": {"images": [1]}},
+        {"tables": {"images": {"rows": 1, "files": [5]}}},
+        {"lists": None},
+        {"lists": ["a.txt"]},
+    ],
+)
 @pytest.mark.parametrize("command", ["run", "plan"])
-def test_a_manifest_that_names_no_files_is_planned_from_by_nobody(whole, emulator, tmp_path, capsys, command, tables):
+def test_a_manifest_that_does_not_say_what_is_there_is_planned_from_by_nobody(
+    whole, emulator, tmp_path, capsys, command, parts
+):
     output = tmp_path / "damaged"
     shutil.copytree(whole, output)
-    changed(output, tables=tables)
+    changed(output, **parts)
     manifest = manifest_of(output)
     assert main([command, "--images", str(whole.parent), "--features", "tags", "--output", str(output)]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
@@ -131,7 +143,7 @@ def test_a_manifest_that_names_no_files_is_planned_from_by_nobody(whole, emulato
     assert emulator.stats()["calls"] == 0
 
 
-@pytest.mark.parametrize("do", [half, another, lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("do", [half, another, Path.unlink, lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("command", ["run", "plan", "reflatten"])
 def test_who_reads_it_for_another_run_says_so_too(whole, emulator, tmp_path, capsys, command, do):
     output = tmp_path / "damaged"

@@ -63,6 +63,7 @@ class HistoryFile(NamedTuple):
     `answers`: what is answered by a row, by its fingerprint (`answered_by`); of deferred images, no other rows count.
     `fit`: an answer to an image that was fitted to fewer pixels answers nothing.
     `number`: how many committed runs there were before; of a journal, before its run began.
+    `may_be_gone`: a journal segment that is gone is in the tables: the run before removes its own after its commit.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class HistoryFile(NamedTuple):
     answers: dict[str, int]
     fit: int | None = None
     number: int = 0
+    may_be_gone: bool = False
 
 
 class KnownDead(NamedTuple):
@@ -158,17 +160,14 @@ def files_of(
     for name in reads:
         if (held := kind_of(name)) != DEFERRED:
             kind = "journalled" if held == ANSWERS else "journalled_dead"
-            yield HistoryFile(kind, layout.path(name), answers, fit, known.get(run_of(name), 0))
+            yield HistoryFile(kind, layout.path(name), answers, fit, known.get(run_of(name), 0), may_be_gone=True)
 
 
 def scan(file: HistoryFile, shard_digits: int = SHARD_DIGITS) -> Iterator[tuple[str, Block]]:
-    """One file's rows as blocks by shard.
-
-    A journal segment that is gone is in the tables: the run before removes its own after its commit.
-    """
+    """One file's rows as blocks by shard."""
     spec, columns = _COLUMNS[file.kind]
     at_once, first = held_before_parting(_BATCH_ROWS, shard_digits), 0
-    with suppress(*([FileNotFoundError] if file.kind.startswith("journalled") else [])):
+    with suppress(*([FileNotFoundError] if file.may_be_gone else [])):
         for rows in read_rows(file.path, spec, at_once, ["image_id", "fingerprint", *columns]):
             table = spec.filled(rows)
             if file.kind == "deferred":

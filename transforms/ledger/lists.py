@@ -10,18 +10,22 @@ from typing import Any
 
 from .layout import Layout
 from .log import history_of
-from .records import read_records
+from .records import check_manifest, read_records
 
 _COUNT = "lists."
 
 
 def recorded_lists(layout: Layout, run_id: str) -> dict[str, str]:
-    """The digests of contents that are in the tables when a run begins, each with the run whose rows they are."""
+    """The digests of contents that are in the tables when a run begins, each with the run whose rows they are.
+
+    Raises:
+      ConfigurationError: a manifest is damaged or gone.
+    """
     committed, _ = history_of(layout, run_id)
     return {
-        str(entry["digest"]): str(entry["run_id"])
-        for _, record in read_records(layout, committed)
-        for entry in (record or {}).get("lists", ())
+        entry["digest"]: entry["run_id"]
+        for run, record in read_records(layout, committed)
+        for entry in check_manifest(layout.record(run), record).get("lists", ())
     }
 
 

@@ -16,7 +16,7 @@ from ..files.create_once import create_once, read_if_there
 from ..files.many import list_folder, read_many
 from ..files.storage import join
 from .layout import Layout
-from .records import check_tables, damaged, is_committed, read_record, read_records, unless_fenced
+from .records import check_manifest, damaged, is_committed, read_record, read_records, unless_fenced
 
 _NUMBER = re.compile(r"(\d+)\.json$")
 
@@ -110,7 +110,7 @@ def committed_files(layout: Layout, runs: Iterable[str], *tables: str) -> Iterat
       ConfigurationError: a manifest is damaged or gone.
     """
     for number, (run, record) in enumerate(read_records(layout, runs)):
-        named = check_tables(layout.record(run), record)["tables"]
+        named = check_manifest(layout.record(run), record)["tables"]
         for table in tables:
             for name in named[table]["files"] if table in named else ():
                 yield table, layout.path(name), number

@@ -77,8 +77,8 @@ def check_owner(record: Record) -> Record:
     return record
 
 
-def check_tables(path: str, record: Record | None) -> Record:
-    """The record at `path`, which names the tables of a run with their `rows` and `files`.
+def check_manifest(path: str, record: Record | None) -> Record:
+    """The record at `path`, which names the tables of a run with their `rows` and `files`, and the lists that it read.
 
     Raises:
       ConfigurationError: it is damaged or gone.
@@ -91,6 +91,9 @@ def check_tables(path: str, record: Record | None) -> Record:
     for name, entry in tables.items():
         if not _is_table(entry):
             raise damaged(path, f"it does not tell the rows and files of {name!r}")
+    lists = record.get("lists", [])
+    if not isinstance(lists, list) or not all(map(_is_list, lists)):
+        raise damaged(path, "it does not tell name, rows, digest and run of each of its 'lists'")
     return record
 
 
@@ -99,6 +102,12 @@ def _is_table(entry: object) -> bool:
         return False
     files = entry.get("files")
     return isinstance(files, list) and all(isinstance(name, str) for name in files)
+
+
+def _is_list(entry: object) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("rows"), int):
+        return False
+    return all(isinstance(entry.get(name), str) for name in ("list", "digest", "run_id"))
 
 
 def _decide(layout: Layout, run_id: str, record: Record) -> Record:
