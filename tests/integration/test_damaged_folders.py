@@ -42,6 +42,11 @@ def changed(output: Path, **parts: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | parts))
 
 
+def entered(output: Path, **parts: object) -> None:
+    path = output / "runs" / "log" / "00000001.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | parts))
+
+
 def a_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -75,6 +80,10 @@ DAMAGE = {
     "tables of another kind": (BOTH, lambda out: changed(out, tables={"tags": [1]}), "rows and files of 'tags'"),
     "tables without files": (BOTH, lambda out: changed(out, tables={"tags": {"rows": 1}}), "rows and files of 'tags'"),
     "lists of another kind": (REPORT, lambda out: changed(out, lists=[{"list": "a.txt"}]), "each of its 'lists'"),
+    "an entry of another number": (BOTH, lambda out: entered(out, number=-1), "no entry of the log"),
+    "an entry without runs": (BOTH, lambda out: entered(out, committed=None), "no entry of the log"),
+    "an entry of no text": (BOTH, lambda out: entered(out, reads=[5]), "no entry of the log"),
+    "an owner of another kind": (BOTH, lambda out: entered(out, owner="me"), "no entry of the log"),
     "a day that is none": (COUNTED, lambda out: spent(out, day="yesterday"), "yesterday"),
     "a price that is none": (COUNTED, lambda out: spent(out, price="much"), "ConversionSyntax"),
     "half a table": (READ, lambda out: half(tags_of(out)), "arquet"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ..endpoint.request import AnalyzeRequest, known_request
@@ -129,7 +130,11 @@ def _before_the_log(layout: Layout) -> Past:
 
 
 def _path(layout: Layout, number: int) -> str:
-    return join(layout.log, f"{number:08d}.json")
+    return join(layout.log, _name(number))
+
+
+def _name(number: int) -> str:
+    return f"{number:08d}.json"
 
 
 def _read(layout: Layout, number: int) -> Entry | None:
@@ -138,8 +143,19 @@ def _read(layout: Layout, number: int) -> Entry | None:
 
 
 def _parsed(path: str, found: bytes) -> Entry:
-    try:
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
         facts = json.loads(found)
-        return Entry(**{name: facts[name] for name in Entry._fields[:-1]}, request=facts.get("request", {}))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise damaged(path, "it is no entry of the log", "file") from None
+        entry = Entry(**{name: facts[name] for name in Entry._fields[:-1]}, request=facts.get("request", {}))
+        if path.endswith(_name(entry.number)) and _is_as_written(entry):
+            return entry
+    raise damaged(path, "it is no entry of the log", "file")
+
+
+def _is_as_written(entry: Entry) -> bool:
+    names = [entry.run_id, *entry.committed, *entry.reads]
+    lists, objects = (entry.committed, entry.reads), (entry.owner, entry.request)
+    return (
+        all(isinstance(name, str) for name in names)
+        and all(isinstance(part, list) for part in lists)
+        and all(isinstance(part, dict) for part in objects)
+    )
