@@ -168,3 +168,14 @@ def test_who_reads_it_for_another_run_says_so_too(whole, emulator, tmp_path, cap
     assert str(path) in said
     assert "while running" not in said
     assert emulator.stats()["calls"] == 0
+
+
+def test_what_a_sync_tool_puts_beside_the_log_is_no_entry(whole, emulator, tmp_path):
+    output = tmp_path / "synced"
+    shutil.copytree(whole, output)
+    log = output / "runs" / "log"
+    shutil.copy(log / "00000001.json", log / "00000001 9.json")
+    flags = ["--images", str(whole.parent), "--features", "tags", "--output", str(output), "--quiet"]
+    assert main(["run", *flags]) == 0
+    assert (log / "00000002.json").exists()
+    assert emulator.stats()["calls"] == 0

@@ -19,7 +19,7 @@ from ..files.storage import join
 from .layout import Layout
 from .records import check_manifest, damaged, is_committed, read_record, read_records, unless_fenced
 
-_NUMBER = re.compile(r"(\d+)\.json$")
+_NUMBER = re.compile(r"/(\d{8,})\.json$")
 
 
 class Entry(NamedTuple):
