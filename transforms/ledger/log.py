@@ -148,7 +148,7 @@ def _parsed(path: str, found: bytes) -> Entry:
         entry = Entry(**{name: facts[name] for name in Entry._fields[:-1]}, request=facts.get("request", {}))
         if path.endswith(_name(entry.number)) and _is_as_written(entry):
             return entry
-    raise damaged(path, "it is no entry of the log", "file")
+    raise damaged(path, "it is no entry of the log", "log")
 
 
 def _is_as_written(entry: Entry) -> bool:
