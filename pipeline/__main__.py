@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import nullcontext
@@ -46,11 +47,11 @@ def main(argv: list[str] | None = None) -> int:
         print(with_link(line, "commands-and-flags"), file=sys.stderr)
         return BAD_CONFIGURATION
     with nullcontext() if arguments[0] == "emulator" else SIGNALS.taken(is_part=argv is not None):
-        code = _run(arguments[0], arguments[1:])
+        code = _run(arguments[0], arguments[1:], is_part=argv is not None)
         return SIGNALS.stay(code) if argv is None and arguments[0] != "emulator" else code
 
 
-def _run(command: str, arguments: list[str]) -> int:
+def _run(command: str, arguments: list[str], is_part: bool) -> int:
     # Slow, as what they are part of: a signal may come meanwhile.
     from ..transforms.endpoint.errors import ConfigurationError
     from ..transforms.ledger.start import Owned
@@ -65,7 +66,10 @@ def _run(command: str, arguments: list[str]) -> int:
         check_encoding(arguments)
         with nullcontext() if command == "emulator" else temporary_files():
             module, _ = COMMANDS[command]
-            return int(import_module(module, __package__).main(arguments))
+            begin = import_module(module, __package__).main
+            if not is_part:
+                gc.freeze()  # or the collector stops all calls for a tenth of a second, to go through what is imported
+            return int(begin(arguments))
     except SystemExit as end:  # of a help that was printed
         return int(end.code or 0)
     except ConfigurationError as error:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import atexit
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from time import sleep
@@ -59,7 +58,7 @@ def main(argv: list[str]) -> int:
     check_keys(config.resources, config.request, config.runner)
     with can_be_used(config.output):
         started = own(config.output, run_id, config.runner, config.options, config.flags.take_over, config.request)
-    with _what_stays_set_aside(), working_for(layout, run_id) as member:
+    with working_for(layout, run_id) as member:
         try:
             _say_start(config, started)
             _run_to_its_end(pipeline, config, layout, member)
@@ -172,17 +171,6 @@ def _how_it_stands(record: Record | None) -> tuple[str, int]:
         return (too_many(record), INCOMPLETE) if record["exit_status"] else (line, 0)
     line = f"incomplete: {deferred} images deferred; run {run} is committed; {advice(INTERRUPTED)}"
     return with_link(line, INTERRUPTED), INCOMPLETE
-
-
-@contextmanager
-def _what_stays_set_aside() -> Iterator[None]:
-    """Keeps the collector from going through all that is imported: it would stop every call for a tenth of a second."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _say_start(config: JobConfig, started: Started) -> None:

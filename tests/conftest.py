@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -74,6 +75,12 @@ def _one_view(options: PipelineOptions, cls: type[PipelineOptions]) -> PipelineO
 
 
 PipelineOptions.view_as = _one_view
+
+
+def pytest_collection_finish() -> None:
+    """The collector need not go through all that is imported in each of a thousand pipelines."""
+    gc.freeze()
+
 
 KEY = "emulator-key"
 ALL_FEATURES = "caption,denseCaptions,tags,objects,people,smartCrops,read"
