@@ -172,7 +172,7 @@ def test_commands_of_two_threads_take_turns(emulator, pictures, tmp_path, in_thr
     assert tempfile.gettempdir() == usual
     assert "TMPDIR" not in os.environ or os.environ["TMPDIR"] == usual
     os.rmdir(tempfile.mkdtemp())
-    assert gc.get_freeze_count() == frozen, "what the program does not need any more is collected"
+    assert gc.get_freeze_count() <= frozen, "what the program does not need any more is collected"
     assert len(logging.getLogger("apache_beam.runners.portability.fn_api_runner.fn_runner").filters) == 2, "once each"
 
 
