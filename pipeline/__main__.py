@@ -46,9 +46,10 @@ def main(argv: list[str] | None = None) -> int:
         line = f"image-analysis-beam: command {scrub(arguments[0], '')!r}: known are {', '.join(COMMANDS)}; {fix}"
         print(with_link(line, "commands-and-flags"), file=sys.stderr)
         return BAD_CONFIGURATION
-    with nullcontext() if arguments[0] == "emulator" else SIGNALS.taken(is_part=argv is not None):
-        code = _run(arguments[0], arguments[1:], is_part=argv is not None)
-        return SIGNALS.stay(code) if argv is None and arguments[0] != "emulator" else code
+    is_part = argv is not None
+    with nullcontext() if arguments[0] == "emulator" else SIGNALS.taken(is_part):
+        code = _run(arguments[0], arguments[1:], is_part)
+        return code if is_part or arguments[0] == "emulator" else SIGNALS.stay(code)
 
 
 def _run(command: str, arguments: list[str], is_part: bool) -> int:

@@ -66,10 +66,8 @@ class Signals:
             return
         self._is_over, self._stays, self._is_part = False, False, is_part
         usual = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        self._thread, self._may_end = (
-            threading.Thread(target=self._wait, name="signals", daemon=True),
-            threading.Event(),
-        )
+        self._may_end = threading.Event()
+        self._thread = threading.Thread(target=self._wait, name="signals", daemon=True)
         self._thread.start()
         if is_part:
             self._usual = {number: signal.signal(number, self._pass_on) for number in _SIGNALS}

@@ -17,11 +17,11 @@ def check_is_only(step: str, pipeline: beam.Pipeline, output: str, run_id: str) 
     Raises:
       ConfigurationError: there is one already.
     """
-    known = _STEPS.setdefault(pipeline, set())
-    if (step, output.rstrip("/"), run_id) in known:
+    known, one = _STEPS.setdefault(pipeline, set()), (step, output.rstrip("/"), run_id)
+    if one in known:
         raise ConfigurationError(
             f"run_id {run_id!r}",
             f"a run has one {step}, and this pipeline has one for it already, in {output!r}",
             "give all images to one, with all features in one request; or make several runs, in outputs of their own",
         )
-    known.add((step, output.rstrip("/"), run_id))
+    known.add(one)

@@ -26,7 +26,6 @@ from typing import Any
 _LARGEST = 1 << 17  # bytes of a request: the command and its environment
 _SET_CHILD_SUBREAPER = 36
 _ONE_AT_A_TIME = Lock()
-_IMPORTED = ["image_analysis_beam.pipeline.run"]
 
 
 class Forked(subprocess.Popen[Any]):
@@ -38,8 +37,13 @@ class Forked(subprocess.Popen[Any]):
             return
         cwd, env, pipes, start_new_session = how[4], how[5], how[9:15], how[20]
         theirs = (pipes[0], pipes[3], pipes[5])
-        what = {"argv": args[1:], "cwd": cwd or os.getcwd(), "env": dict(env or os.environ), "own": start_new_session}
-        request = json.dumps(what | {"cwd": str(what["cwd"])}).encode()
+        what = {
+            "argv": args[1:],
+            "cwd": str(cwd or os.getcwd()),
+            "env": dict(env or os.environ),
+            "own": start_new_session,
+        }
+        request = json.dumps(what).encode()
         with _ONE_AT_A_TIME:
             _adopt(True)
             socket.send_fds(_server(), [request], [own if own != -1 else of_us for of_us, own in enumerate(theirs)])
@@ -80,8 +84,7 @@ def _server() -> socket.socket:
 
 def _serve(requests: socket.socket) -> None:
     """Forks for each request; the fork does what is asked."""
-    for name in _IMPORTED:
-        import_module(name)
+    import_module("image_analysis_beam.pipeline.run")
     gc.collect()
     gc.freeze()  # or each fork goes through all that is imported, and copies it
     signal.signal(signal.SIGINT, signal.SIG_IGN)

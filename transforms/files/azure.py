@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import groupby
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import requests
 from apache_beam.io.azure.blobstorageio import BlobStorageIO, parse_azfs_path
@@ -23,7 +23,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobClient, BlobProperties, BlobServiceClient
 from requests.adapters import HTTPAdapter
 
-from .store import Found, OpenFile, io_errors
+from .store import Found, io_errors, opened
 
 _REMOVED, _COPY_PAUSE = (202, 404), 0.5
 _NO_SUCH_RANGE = 416
@@ -138,8 +138,7 @@ class AzureStore:
 
     def _opened(self, path: str, mode: str) -> BinaryIO:
         self._split(path)
-        with io_errors("Open operation", path, AzureError):
-            return cast(BinaryIO, OpenFile(self._io.open(path, mode), path, AzureError))
+        return opened(lambda: self._io.open(path, mode), path, AzureError)
 
     def _blob(self, path: str) -> BlobClient:
         return self._client.get_blob_client(*self._split(path))

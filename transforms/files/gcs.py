@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.gcp.gcsio import GcsIO, parse_gcs_path
@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
 from .gcs_access import gcs_obstacle, go_anonymous_with_an_emulator
-from .store import Found, OpenFile, io_errors
+from .store import Found, io_errors, opened
 
 _FIELDS = "items(name,size,updated,generation),nextPageToken"
 _ERRORS = (GoogleAPIError, GoogleAuthError, InvalidResponse, RequestException)
@@ -64,11 +64,13 @@ class GcsStore:
                 yield _metadata(bucket, found)
 
     def open(self, path: str) -> BinaryIO:
-        with io_errors("Open operation", path, *_ERRORS):
+        def existing() -> Any:
             try:
-                return cast(BinaryIO, OpenFile(self._io.open(path, "rb"), path, *_ERRORS))
+                return self._io.open(path, "rb")
             except NotFound as error:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
+
+        return opened(existing, path, *_ERRORS)
 
     def read_first(self, path: str, most: int) -> tuple[bytes, str | None]:
         blob = self._blob(path)
@@ -81,8 +83,7 @@ class GcsStore:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
 
     def open_new(self, path: str) -> BinaryIO:
-        with io_errors("Open operation", path, *_ERRORS):
-            return cast(BinaryIO, OpenFile(self._io.open(path, "wb"), path, *_ERRORS))
+        return opened(lambda: self._io.open(path, "wb"), path, *_ERRORS)
 
     def read(self, path: str) -> bytes | None:
         with io_errors("Read operation", path, *_ERRORS), suppress(NotFound):

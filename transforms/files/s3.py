@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from copy import copy
 from itertools import groupby
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import boto3
 from apache_beam.io.aws.clients.s3 import boto3_client
@@ -21,7 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .store import Found, OpenFile, io_errors
+from .store import Found, io_errors, opened
 
 _ERRORS = (ClientError, BotoCoreError, S3ClientError)
 _GONE, _CONFLICT, _EXISTS = 404, 409, 412
@@ -134,8 +134,7 @@ class S3Store:
 
     def _opened(self, path: str, mode: str) -> BinaryIO:
         """Beam's client remembers the download that it is in; so each file has one, around the same client of boto3."""
-        with io_errors("Open operation", path, *_ERRORS):
-            return cast(BinaryIO, OpenFile(S3IO(client=copy(self._beams)).open(path, mode), path, *_ERRORS))
+        return opened(lambda: S3IO(client=copy(self._beams)).open(path, mode), path, *_ERRORS)
 
 
 def _client(options: PipelineOptions, connections: int) -> Any:

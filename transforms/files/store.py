@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, cast
 
 from .schemes import scheme_of
 
@@ -156,7 +156,13 @@ def io_errors(operation: str, path: str, *kinds: type[Exception]) -> Iterator[No
         raise BeamIOError(f"{operation} failed", {path: error}) from error
 
 
-class OpenFile(io.RawIOBase):
+def opened(make: Callable[[], Any], path: str, *kinds: type[Exception]) -> BinaryIO:
+    """The file that a client opens; exceptions of its opening and its use are raised as `io_errors` does."""
+    with io_errors("Open operation", path, *kinds):
+        return cast(BinaryIO, _OpenFile(make(), path, *kinds))
+
+
+class _OpenFile(io.RawIOBase):
     """A file of a client whose exceptions are raised as `io_errors` does.
 
     Args:
