@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from ..transforms.live_counts import FOLDER_VARIABLE, is_abandoned, own
 from .stopping import SIGNALS
@@ -40,11 +41,11 @@ def temporary_files() -> Iterator[None]:
         except OSError:  # who needs one will say so
             yield
             return
-        SIGNALS.tidy = tidy = partial(remove_folder, folder)
+        SIGNALS.tidy = tidy = partial(_give_up, folder, owner)
         atexit.register(tidy)  # before Beam registers what stops its job server, so that it is done after that
         usual, tempfile.tempdir = tempfile.tempdir, str(folder)
         try:
-            with owner, _variable(_VARIABLE, str(folder)):
+            with _variable(_VARIABLE, str(folder)):
                 yield
         finally:
             tempfile.tempdir = usual
@@ -120,6 +121,12 @@ def remove_folder(folder: Path) -> None:
         folder.rename(gone)  # from now on nobody finds it who writes to it; who has found it may add one more file
     for _ in range(_TIMES):
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def _give_up(folder: Path, owner: TextIO) -> None:
+    """Removes a folder of ours, which nobody else does as long as it has its owner."""
+    with owner:
+        remove_folder(folder)
 
 
 def _remove_abandoned() -> None:

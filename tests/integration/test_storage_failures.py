@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import resource
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -180,6 +182,22 @@ def test_a_folder_is_never_found_abandoned_while_its_owner_takes_it(tmp_path, mo
         found.append(is_abandoned(tmp_path))
     assert found == [False, False]
     assert is_abandoned(tmp_path)
+
+
+@pytest.mark.parametrize("left_by", [None, "a job server"])
+def test_a_folder_has_its_owner_until_it_is_removed(temporary, monkeypatch, left_by):
+    """Another command removed one in the instant between, and a run that had succeeded ended with an error."""
+    found, tidies = [], []
+    monkeypatch.setattr(atexit, "register", tidies.append)
+    with temporary_files():
+        (folder,) = temporary.iterdir()
+        if left_by:
+            (folder / "beam-temp-1").mkdir()
+        monkeypatch.setattr(Path, "rename", lambda path, target: found.append(is_abandoned(folder)))
+    for tidy in tidies if left_by else []:
+        assert not is_abandoned(folder)
+        tidy()
+    assert found == [False]
 
 
 def write(counts, over):
