@@ -114,7 +114,8 @@ def test_a_process_that_is_forked_in_the_middle_of_a_command_has_its_own(emulato
     usual = tempfile.gettempdir()
     first, second = (pictures(20 - 17 * at, name, 20 * at)[0].parent for at, name in enumerate("ab"))
     ended = in_thread(lambda: command(first, tmp_path / "out-a", rate=20))
-    wait_until(lambda: os.environ.get(FOLDER_VARIABLE))
+    wait_until(lambda: emulator.stats()["calls"])  # while a pipeline is built, its thread has Beam's lock of pickling
+    assert os.environ[FOLDER_VARIABLE]
 
     def other():
         assert tempfile.gettempdir() == usual
