@@ -128,9 +128,10 @@ os.register_at_fork(after_in_child=_of_folder.cache_clear)  # nothing is written
 def read_counts(folder: Path) -> Counter[str]:
     """The counts of all processes together."""
     total: Counter[str] = Counter()
-    for path in folder.glob("*.json"):
-        with suppress(OSError, ValueError):
-            total.update(json.loads(path.read_text()))
+    with suppress(OSError):  # the folder goes when the run ends
+        for path in folder.glob("*.json"):
+            with suppress(OSError, ValueError):
+                total.update(json.loads(path.read_text()))
     return total
 
 

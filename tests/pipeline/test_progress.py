@@ -136,6 +136,11 @@ def test_counts_of_several_processes_are_added_and_the_folder_is_left_alone_when
     assert read_counts(folder) == {"analyzed": 5, "deferred": 1, "limit": 12.5, CALLING: 1}
 
 
+def test_a_folder_may_go_while_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "is_dir", lambda _: True)  # as it was a moment ago
+    assert read_counts(tmp_path / "gone") == {}
+
+
 def test_nothing_is_written_unless_somebody_watches(monkeypatch, tmp_path):
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
