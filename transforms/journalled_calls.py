@@ -1,9 +1,9 @@
 """`JournalledCalls`: calls of a run whose answers are durable when they are passed on, and paid once on every try.
 
 A batch is claimed before its first call. What its segments hold is passed on, the rest is called; answers, and dead
-letters of calls that were made, go to the journal from the threads that call, and so does what is deferred and may have
-been billed. What is passed on is what was read or written there. All counts travel with the segments, each once, and
-nowhere else: so a try that died, or that the engine made for nothing, is counted.
+letters of calls that were made, go to the journal from the threads that call, and so does what is deferred, or not
+settled yet, and may have been billed. What is passed on is what was read or written there. All counts travel with the
+segments, each once, and nowhere else: so a try that died, or that the engine made for nothing, is counted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .endpoint.guard import Tally
 from .endpoint.settle import Call
 from .files.patience import patience_with, pauses
 from .ledger.claims import Claim, Turn, batch_id
-from .ledger.journal import ANSWERS, DEAD_LETTERS, DEFERRED, JournalWriter, Segment
+from .ledger.journal import ANSWERS, DEAD_LETTERS, UNSETTLED, JournalWriter, Segment
 from .ledger.layout import Layout
 from .ledger.liveness import beat_seconds
 from .live_counts import live_counts, stop_run
@@ -159,7 +159,7 @@ class JournalledCalls(Calls):
 
     def _begin(self, work: _Work, turn: Turn) -> Iterator[Any]:
         for segment in turn.held:
-            if segment.kind != DEFERRED:
+            if segment.kind in (ANSWERS, DEAD_LETTERS):
                 self._count(Tally(segment.rows.num_rows, segment.rows.num_rows * (segment.kind == DEAD_LETTERS)))
             yield from self._pass_on_segment(work, segment)
         missing = [places[0] for places in work.places.values()] if turn.may_call else []
@@ -190,9 +190,14 @@ class JournalledCalls(Calls):
 
     def _call(self, bundle: Bundle, place: Place) -> Call | None:
         work, writer = self._works[place.batch], self._writer
-        call = self._caller(place.image.asks).analyze(place.image, work)
+        caller = self._caller(place.image.asks)
+        call = caller.analyze(place.image, work)
         if writer is not None:
-            _keep(call, place.batch, writer, counts_of(call.attempts, self._admission.take_events()))
+            counts = counts_of(call.attempts, self._admission.take_events())
+            if call.outcome is None and call.paid:
+                writer.add(place.batch, caller.not_again(place.image).outcome, counts, UNSETTLED)
+            else:
+                _keep(call, place.batch, writer, counts)
         return None if work.is_lost and not call.has_ended else call
 
     def _not_made(self, place: Place) -> None:
@@ -220,6 +225,8 @@ class JournalledCalls(Calls):
     def _pass_on_durable(self, segments: list[Segment]) -> Iterator[Any]:
         works = {segment.batch: self._works[segment.batch] for segment in segments}
         for segment in segments:
+            if segment.kind == UNSETTLED:  # it is settled here, or by a later try
+                segment = segment._replace(rows=segment.rows[:0])
             yield from self._pass_on_segment(works[segment.batch], segment)
         for work in works.values():
             self._forget_if_done(work)

@@ -137,9 +137,9 @@ class Caller:
             call.outcome = self._stamp.deferred(call, reason, f"{verdict.fault.name}: {verdict.message}{billed}")
 
     def not_again(self, image: ImageRef) -> Call:
-        """The call of an image that a try which died may have called: it is not made."""
+        """The call of an image that a try which died has called, or may have: it is not made."""
         call = Call(image, unanswered=1)
-        call.outcome = self._stamp.deferred(call, INTERRUPTED, "its process died in the call; may have been billed")
+        call.outcome = self._stamp.deferred(call, INTERRUPTED, "a try that died may have called it, and been billed")
         return call
 
     def _analyze_bytes(self, call: Call, waiter: Waiter) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, NamedTuple
 
 from ..files.create_once import create_once, read_if_there
 from ..files.storage import exists, join
-from .journal import Segment, read_segments
+from .journal import UNSETTLED, Segment, read_segments
 from .liveness import DEAD_AFTER
 
 _DIGITS = 24
@@ -60,7 +61,8 @@ class Claim:
         if self._number < 0 and self._create(0):
             return Turn([], True)
         held = read_segments(self._folder, self._batch)
-        if self._wanted <= {image_id for segment in held for image_id in segment.rows["image_id"].to_pylist()}:
+        settled = (segment.rows["image_id"].to_pylist() for segment in held if segment.kind != UNSETTLED)
+        if self._wanted <= set(chain.from_iterable(settled)):
             return Turn(held, False)
         is_known = self._end_of(self._newest(), held)
         if is_known is not None and self._create(self._number + 1):

@@ -21,7 +21,7 @@ from ..endpoint.errors import ConfigurationError, check_type
 from ..endpoint.fingerprint import answered_by
 from ..endpoint.request import AnalyzeRequest
 from ..files.rows import read_rows
-from .journal import ANSWERS, DEFERRED, kind_of
+from .journal import ANSWERS, DEAD_LETTERS, kind_of
 from .layout import Layout, run_of
 from .log import committed_files, earlier_requests, entries, history_of
 
@@ -158,8 +158,7 @@ def files_of(
         yield HistoryFile(kinds[table], path, answers, fit, number)
     known = {entry.run_id: len(entry.committed) for entry in log}
     for name in reads:
-        if (held := kind_of(name)) != DEFERRED:
-            kind = "journalled" if held == ANSWERS else "journalled_dead"
+        if kind := _JOURNALLED.get(kind_of(name)):
             yield HistoryFile(kind, layout.path(name), answers, fit, known.get(run_of(name), 0), may_be_gone=True)
 
 
@@ -195,6 +194,7 @@ def read_journalled(path: str, rows: Iterable[list[int]]) -> Iterator[pa.Table]:
 
 # Not `responses`: an answer that no table can hold is there too, and is a dead letter.
 _CONTENT = ("content_etag", "content_bytes", "content_sha256")
+_JOURNALLED = {ANSWERS: "journalled", DEAD_LETTERS: "journalled_dead"}
 _KINDS = {"images": ANSWERED, "dead_letters": "dead", "deferred": "deferred"}
 _COLUMNS: dict[str, tuple[TableSpec, list[str]]] = {
     ANSWERED: (TABLES["images"], ["fit"]),

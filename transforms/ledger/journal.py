@@ -2,7 +2,8 @@
 
 A segment is a Parquet file with outcomes of one batch, of the schema of `responses`, `dead_letters` or `deferred`,
 written whole by a thread; what its calls came to is in its metadata, so that what a bundle that died had spent is
-counted. A row of `deferred` is an image that may have been billed: no later try of the bundle calls it.
+counted. A row of `deferred` is an image that may have been billed: no later try of the bundle calls it. Where its call
+has not been settled yet, that is in segments of the kind `unsettled`: it counts where nothing else is known.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from ..files.storage import join, open_bytes, write_table
 SEGMENT_SECONDS = 2.0
 SEGMENT_OUTCOMES = 250
 MOST_HELD = 500
-ANSWERS, DEAD_LETTERS, DEFERRED = "responses", "dead_letters", "deferred"
+ANSWERS, DEAD_LETTERS, DEFERRED, UNSETTLED = "responses", "dead_letters", "deferred", "unsettled"
+_TABLES = {kind: TABLES[kind] for kind in (DEAD_LETTERS, DEFERRED, ANSWERS)} | {UNSETTLED: TABLES[DEFERRED]}
 _COUNTS = b"counts"
 _CONVERTED_AT_ONCE = 50
 
@@ -47,7 +49,7 @@ class Segment(NamedTuple):
 
     def failures(self) -> Iterator[DeadLetter | Deferred]:
         """The rows as records; of a segment without answers."""
-        return map(Deferred._make if self.kind == DEFERRED else DeadLetter._make, _values(self.rows))
+        return map(DeadLetter._make if self.kind == DEAD_LETTERS else Deferred._make, _values(self.rows))
 
 
 def dead_letters(rows: pa.Table) -> Iterator[DeadLetter]:
@@ -60,7 +62,7 @@ def _values(rows: pa.Table) -> Iterator[tuple[Any, ...]]:
 
 
 def read_segments(folder: str, batch: str) -> list[Segment]:
-    """The segments of a batch that are there."""
+    """The segments of a batch that are there, in the order of their names: what is unsettled comes last."""
     names = sorted(file.path for file in list_folder(join(folder, batch)))
     return [read_segment(name, batch) for name in names if name.endswith(".parquet")]
 
@@ -68,7 +70,7 @@ def read_segments(folder: str, batch: str) -> list[Segment]:
 def kind_of(path: str) -> str:
     """What a segment holds, by its name; those of versions without batches hold answers."""
     name = posixpath.basename(path)
-    return next((kind for kind in (DEAD_LETTERS, DEFERRED) if name.startswith(kind)), ANSWERS)
+    return next((kind for kind in _TABLES if name.startswith(kind)), ANSWERS)
 
 
 def read_segment(path: str, batch: str = "") -> Segment:
@@ -77,7 +79,7 @@ def read_segment(path: str, batch: str = "") -> Segment:
     with open_bytes(path) as source:
         file = pq.ParquetFile(source)
         counts = json.loads((file.schema_arrow.metadata or {}).get(_COUNTS, b"{}"))
-        rows = TABLES[kind].filled(TABLES[kind].conform(file.read()))
+        rows = _TABLES[kind].filled(_TABLES[kind].conform(file.read()))
         return Segment(batch, kind, rows, counts, posixpath.basename(path))
 
 
@@ -119,12 +121,12 @@ class JournalWriter:
         self._thread = threading.Thread(target=self._write_segments, name="journal", daemon=True)
         self._thread.start()
 
-    def add(self, batch: str, outcome: Outcome | None, counts: Mapping[str, int]) -> None:
-        """Takes an outcome, or none, and counts.
+    def add(self, batch: str, outcome: Outcome | None, counts: Mapping[str, int], kind: str = "") -> None:
+        """Takes an outcome, or none, and counts; `kind`, if it is not that of the outcome's table.
 
         Waits where they come faster than they can be written. After the end it writes at once.
         """
-        key = batch, outcome.table if outcome else DEFERRED
+        key = batch, kind or (outcome.table if outcome else DEFERRED)
         with self._changed:
             self._changed.wait_for(self._takes)
             if self._closed:
@@ -148,7 +150,7 @@ class JournalWriter:
     def finish(self, batch: str) -> None:
         """All of a batch has come: what is held of it is written now."""
         with self._changed:
-            for kind in (ANSWERS, DEAD_LETTERS, DEFERRED):
+            for kind in _TABLES:
                 if held := self._held.get((batch, kind)):
                     held.is_due = True
             self._changed.notify_all()
@@ -242,4 +244,4 @@ class JournalWriter:
 def _as_table(kind: str, outcomes: list[Outcome]) -> pa.Table:
     """Converts a few at a time: Arrow keeps the interpreter to itself meanwhile, and calls in flight have to wait."""
     starts = range(0, max(len(outcomes), 1), _CONVERTED_AT_ONCE)
-    return pa.concat_tables(TABLES[kind].to_table(outcomes[at : at + _CONVERTED_AT_ONCE]) for at in starts)
+    return pa.concat_tables(_TABLES[kind].to_table(outcomes[at : at + _CONVERTED_AT_ONCE]) for at in starts)
