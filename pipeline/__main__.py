@@ -60,7 +60,7 @@ def _run(command: str, arguments: list[str], is_part: bool) -> int:
     from .arguments import check_encoding
     from .temporary import temporary_files
     from .terminal import NotPrinted, say
-    from .troubleshooting import EXIT_CODES, STORAGE, entry_of_configuration, with_link
+    from .troubleshooting import EXIT_CODES, entry_of_configuration, entry_of_storage, with_link
 
     failures.hush()
     try:
@@ -84,8 +84,9 @@ def _run(command: str, arguments: list[str], is_part: bool) -> int:
         if message := failures.configuration_error(error):
             say(with_link(f"image-analysis-beam: {message}", entry_of_configuration(message)))
         elif what := failures.storage_failure(error):
-            line = f"image-analysis-beam: files cannot be read or written ({what}); check them and your rights"
-            say(with_link(line, STORAGE))
+            fix = failures.fix_of(what)
+            line = f"image-analysis-beam: files cannot be read or written ({what}); {fix}"
+            say(with_link(line, entry_of_storage(fix)))
         else:
             raise
     return BAD_CONFIGURATION

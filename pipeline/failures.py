@@ -8,9 +8,11 @@ from __future__ import annotations
 import builtins
 import logging
 import re
+import shlex
 
 import pyarrow as pa
 
+from ..schemas import TABLES
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.endpoint.redaction import scrub
 from ..transforms.ledger.records import TakenOver
@@ -23,6 +25,14 @@ _NAMES = [name for name, kind in vars(builtins).items() if isinstance(kind, type
 _ANY = rf"(?:{'|'.join({*_NAMES, 'BeamIOError', 'ArrowInvalid'})}): "
 _FOUND = re.compile(rf"^(?:RuntimeError: )?(?:[\w.]+\.)?{_ANY}(.*?)(?: \[while running '.*)?$", re.MULTILINE)
 _LOGGED = re.compile(rf"{re.escape(_NAME)}|\b{TakenOver.__name__}: |\b{_ANY}")
+_ERRNO = re.compile(r"^\[Errno \d+\] ")
+_OF_AN_OUTPUT = re.compile(rf"""(['"])(.+?)/(?:({"|".join(TABLES)}|journal)/run=|runs/(?:log/)?[\w-]+\.json)""")
+_MENDED = {
+    None: "restore it from a copy; the tables are untouched",
+    "responses": "restore it from a copy; only reflatten, and SQL over raw.responses, take it",
+    "journal": "move it away; then its images are called again",
+}
+CHECK = "check them and your rights"
 _LOGGERS = (
     "apache_beam.runners.common",
     "apache_beam.runners.worker.sdk_worker",
@@ -45,6 +55,17 @@ def storage_failure(error: BaseException) -> str | None:
     return _first_line(found[-1]) if found else None
 
 
+def fix_of(what: str) -> str:
+    """What a person can do about a `storage_failure`; a file of an output folder that it names may be damaged."""
+    found = _OF_AN_OUTPUT.search(what)
+    if found is None:
+        return CHECK
+    folder, table = found[2], found[3]
+    anew = f"image-analysis-beam reflatten --stored {shlex.quote(folder)} --output {shlex.quote(f'{folder}-again')}"
+    mended = _MENDED.get(table, f"restore it from a copy, or make a folder anew from the stored answers: {anew}")
+    return f"{CHECK}; if a file is damaged or gone, {mended}"
+
+
 def hush() -> None:
     """Keeps Beam from logging such errors: they are told at the end."""
     for name in _LOGGERS:
@@ -59,4 +80,4 @@ def _is_something_else(record: logging.LogRecord) -> bool:
 
 def _first_line(text: str) -> str:
     line = text.strip().splitlines()[0] if text.strip() else "no details"
-    return scrub(line.partition(" [while running '")[0], "")
+    return _ERRNO.sub("", scrub(line.partition(" [while running '")[0], ""))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..schemas import TABLES
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.files.gcs_access import gcs_obstacle
 from ..transforms.files.schemes import scheme_of
+from .failures import fix_of, storage_failure
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -50,12 +53,19 @@ def can_be_used(output: str) -> Iterator[None]:
       ConfigurationError: files in it cannot be listed, read or written.
     """
     try:
+        _check_folders(output)
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigurationError(
-            f"output {output!r}", f"it cannot be used ({reason})", "check it and your rights"
-        ) from None
+        what = storage_failure(error) or ""
+        raise ConfigurationError(f"output {output!r}", f"it cannot be used ({what})", fix_of(what)) from None
+
+
+def _check_folders(output: str) -> None:
+    """Of a disk: what a run writes to at its end is looked at before its first call."""
+    for name in ("journal", "staging", *TABLES) if scheme_of(output) is None else ():
+        path = os.path.join(output, name)
+        if os.path.lexists(path) and not os.access(os.path.join(path, "."), os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "It is no folder that may be written to", path)
 
 
 def check_store(path: str, flag: str, options: PipelineOptions | None = None) -> str | None:

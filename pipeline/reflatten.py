@@ -10,18 +10,15 @@ from ..transforms.ledger.layout import Layout, new_run_id
 from ..transforms.ledger.log import committed_runs
 from ..transforms.read_answers import ReadAnswers
 from ..transforms.write_run import WriteRun, facts_of_now
-from . import failures, runners
+from . import runners
 from .flags import parse
 from .job import shard_digits
 from .manifests import read_manifests
 from .options import ImageAnalysisOptions
 from .owner import end, own, working_for
 from .paths import can_be_used, output_folder
-from .run import INCOMPLETE
 from .summary import print_end
 from .temporary import live_folder
-from .terminal import say
-from .troubleshooting import STORAGE, with_link
 
 
 def main(argv: list[str]) -> int:
@@ -52,13 +49,9 @@ def main(argv: list[str]) -> int:
         try:
             with live_folder():
                 pipeline.run().wait_until_finish()
-        except Exception as error:
+        except Exception:
             end(layout, run_id)
-            if (failed := failures.storage_failure(error)) is None:
-                raise
-            line = f"incomplete: files could not be read or written ({failed}); run the same command again"
-            say(with_link(line, STORAGE))
-            return INCOMPLETE
+            raise
     print_end(layout.output, read_manifests(layout, [run_id])[run_id])
     return 0
 

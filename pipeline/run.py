@@ -20,7 +20,7 @@ from ..transforms.ledger.members import Member
 from ..transforms.ledger.records import Record, TakenOver, is_committed
 from ..transforms.ledger.start import Started
 from ..transforms.ledger.tidy import remove_traces
-from ..transforms.live_counts import stop_run
+from ..transforms.live_counts import has_begun_to_call, stop_run
 from . import failures, runners
 from .beforehand import check_keys
 from .dataflow import job_of
@@ -36,6 +36,7 @@ from .summary import closed_lines, incomplete_lines, print_end, too_many
 from .temporary import live_folder, remove_folder
 from .terminal import say, silence
 from .troubleshooting import EXIT_CODES, INTERRUPTED, STORAGE, advice, with_link
+from .workers import ON_THIS_MACHINE
 
 INCOMPLETE, ACCOUNTING_FAILED = 3, 4
 _A_MOMENT, _TO_DECIDE = 0.2, 1.5  # seconds
@@ -58,12 +59,12 @@ def main(argv: list[str]) -> int:
     check_keys(config.resources, config.request, config.runner)
     with can_be_used(config.output):
         started = own(config.output, run_id, config.runner, config.options, config.flags.take_over, config.request)
-    with working_for(layout, run_id) as member:
+    with working_for(layout, run_id) as member, live_folder() as folder:
         try:
             _say_start(config, started)
-            _run_to_its_end(pipeline, config, layout, member)
+            _run_to_its_end(pipeline, config, layout, member, folder)
         except Exception as error:
-            return _end_of_failed(config, layout, run_id, error)
+            return _end_of_failed(config, layout, run_id, error, folder)
         except BaseException:  # the program that this is part of goes on
             end(layout, run_id)
             raise
@@ -73,7 +74,7 @@ def main(argv: list[str]) -> int:
     return _report_end(config, read_manifests(layout, [run_id])[run_id])
 
 
-def _end_of_failed(config: JobConfig, layout: Layout, run_id: str, error: Exception) -> int:
+def _end_of_failed(config: JobConfig, layout: Layout, run_id: str, error: Exception, folder: Path | None) -> int:
     """Ends a run whose pipeline failed, unless its end is decided: then that counts."""
     record = end(layout, run_id)
     if record is not None and record.get("by", run_id) != run_id:
@@ -81,7 +82,7 @@ def _end_of_failed(config: JobConfig, layout: Layout, run_id: str, error: Except
             remove_traces(layout, run_id, record)
     elif not SIGNALS.have_come:
         if not is_committed(record):
-            return _report_failure(config, error)
+            return _report_failure(config, error, folder)
         say("the run is committed; what it need not keep could not all be removed, the next run does that")
         return _report_end(config, read_manifests(layout, [run_id])[run_id])
     line, code = _how_it_stands(record)
@@ -89,20 +90,28 @@ def _end_of_failed(config: JobConfig, layout: Layout, run_id: str, error: Except
     return code
 
 
-def _report_failure(config: JobConfig, error: Exception) -> int:
-    """Says what no bug is, and returns the exit code; a bug is raised."""
+def _report_failure(config: JobConfig, error: Exception, folder: Path | None) -> int:
+    """Says what has stopped calls, and returns the exit code; a bug is raised, and what came before all calls."""
     unbalanced = next((line for line in str(error).splitlines() if UNBALANCED in line), None)
     if unbalanced is not None:
         say(with_link(f"image-analysis-beam: {unbalanced.strip()}", EXIT_CODES[ACCOUNTING_FAILED]))
         return ACCOUNTING_FAILED
     stored = failures.storage_failure(error)
-    if stored is None or failures.configuration_error(error):
+    if stored is None or failures.configuration_error(error) or _is_before_all_calls(config, folder):
         raise error
     say(with_link(f"incomplete: storage failed, with output {config.output!r}: {stored}; {_GO_ON}", STORAGE))
     return INCOMPLETE
 
 
-def _run_to_its_end(pipeline: beam.Pipeline, config: JobConfig, layout: Layout, member: Member) -> None:
+def _is_before_all_calls(config: JobConfig, folder: Path | None) -> bool:
+    if config.is_local and config.runner not in ON_THIS_MACHINE:
+        return False
+    return folder is not None and not has_begun_to_call(folder)
+
+
+def _run_to_its_end(
+    pipeline: beam.Pipeline, config: JobConfig, layout: Layout, member: Member, folder: Path | None
+) -> None:
     """Runs it, or submits it to another machine; shows how it goes, and stops it when told to."""
     if not config.is_local:
         submitted = pipeline.run()
@@ -114,7 +123,6 @@ def _run_to_its_end(pipeline: beam.Pipeline, config: JobConfig, layout: Layout, 
         return
     started: list[beam.runners.runner.PipelineResult] = []
     with (
-        live_folder() as folder,
         SIGNALS.phase(Phase(_stop_calls, partial(_end_now, folder, started, partial(end, layout, member.run_id)))),
         shown(folder, config.flags.quiet),
     ):

@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_intermixed_args(argv)
     folder = Folder(given.output)
-    with told(f"show {given.what or ''}".strip()), as_it_was_written(folder.layout.output):
+    with told(f"show {given.what or ''}".strip(), folder), as_it_was_written(folder.layout.output):
         if not given.what:
             _show_runs(folder, given.json)
         elif given.what in VIEWS or (given.what.removeprefix("raw.") in TABLES and given.what.startswith("raw.")):

@@ -24,6 +24,7 @@ _DESCRIPTION = "SQL (DuckDB) over the views of an output folder; they hold commi
 _HISTORY = "History is below raw., as raw.tags: the rows of all committed runs."
 _AT_ONCE = 1000  # rows
 _PROMPT = "sql> "
+_OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.Error, RuntimeError)  # of queries, others
 
 
 def main(argv: list[str]) -> int:
@@ -60,7 +61,7 @@ def answer(folder: Folder, query: str, as_json: bool = False) -> None:
     Raises:
       ConfigurationError: it cannot be answered.
     """
-    with told(query), as_it_was_written(folder.layout.output), opened(folder, query) as connection:
+    with told(query, folder), as_it_was_written(folder.layout.output), opened(folder, query) as connection:
         result = connection.execute(query)
         names = [name for name, *_ in result.description or ()]
         if as_json:
@@ -71,13 +72,15 @@ def answer(folder: Folder, query: str, as_json: bool = False) -> None:
 
 
 @contextmanager
-def told(query: str) -> Iterator[None]:
-    """What DuckDB does not understand, in one line; what it cannot read is an `OSError`."""
+def told(query: str, folder: Folder) -> Iterator[None]:
+    """What DuckDB does not understand, in one line; what it cannot read is an `OSError` that names the file."""
     try:
         yield
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise OSError(_line(error)) from None
-    except duckdb.Error as error:
+    except (duckdb.Error, RuntimeError) as error:  # the latter where it cannot tell what it has read
+        if type(error) in _OF_FILES:
+            if folder.layout.output not in str(error):
+                folder.read_through(query)
+            raise OSError(_line(error)) from None
         raise ConfigurationError(f"query {_short(query)!r}", _line(error), f"the views: {', '.join(VIEWS)}") from None
 
 
@@ -113,7 +116,7 @@ def _write(folder: Folder, path: str) -> None:
     if Path(path).exists():
         raise ConfigurationError(f"write {path!r}", "it is there already", "remove it, or name another file")
     try:
-        with told(f"--write {path}"), as_it_was_written(folder.layout.output):
+        with told(f"--write {path}", folder), as_it_was_written(folder.layout.output):
             write(folder, path)
     except BaseException:
         Path(path).unlink(missing_ok=True)
@@ -126,7 +129,7 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[Any, ...]]]:
         yield rows
 
 
-def _line(error: duckdb.Error) -> str:
+def _line(error: Exception) -> str:
     return " ".join(str(error).split("\n\n")[0].split())
 
 

@@ -12,6 +12,7 @@ from ..transforms.endpoint.guard import OVER_BUDGET, TOO_MANY_DEAD_LETTERS
 PAGE = "docs/troubleshooting.md"
 SINGLE_IMAGES = "single-images"  # the entries of dead letters
 INTERRUPTED, STORAGE, CLOCK, OTHER = "interrupted", "storage", "clock", "a-setting-that-cannot-work"
+DAMAGED = "a-damaged-folder"
 EXIT_CODES = {code: f"exit-code-{code}" for code in (0, 2, 3, 4, 5)}
 # Why images are deferred, besides the systemic faults.
 REASONS = ("outage", UNSETTLED, "throttled", OVER_BUDGET, TOO_MANY_DEAD_LETTERS, INTERRUPTED, "rate_limiter")
@@ -31,9 +32,9 @@ _FAMILIES = {
     "unauthorized": r"unauthorized\b",
     "a-store-cannot-be-used": r".*(takes a package that is not installed|credentials|it begins with one of|"
     r"begins with one of|storage account|names no bucket)",
+    DAMAGED: r"(manifest|record|log|run|table) |output .* restore it from a copy",
     "the-output-folder": r"(no )?(output|stored)\b",
     "another-run-owns-the-output": r"take_over\b",
-    "a-damaged-folder": r"(manifest|record|log|run) ",
     "lists-and-images": r"(no )?(input|images|uri_column)\b|.*matches no file",
     "endpoint": r"(no )?endpoint\b|share\b|token.issuer\b|\S+\.ya?ml\b|requests_per_second .* a rate of its own",
     "key": r"(no|the) key\b|key.secret\b|Microsoft Entra|(REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)|--\S+: a secret",
@@ -61,6 +62,11 @@ def advice(name: str) -> str:
 def entry_of_configuration(message: str) -> str:
     """The entry that a configuration error's message belongs to."""
     return next((entry for entry, begins in _FAMILIES.items() if re.match(begins, message)), OTHER)
+
+
+def entry_of_storage(fix: str) -> str:
+    """The entry of a failure of storage, by what can be done (`failures.fix_of`)."""
+    return DAMAGED if "damaged" in fix else STORAGE
 
 
 def entry_of_deferred(reason: str) -> str:

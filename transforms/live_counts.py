@@ -165,4 +165,9 @@ def stop_run() -> bool:
     live_counts().stop()
     with suppress(OSError):
         Path(folder, _STOP).touch()
-    return read_counts(Path(folder))[CALLING] > 0
+    return has_begun_to_call(Path(folder))
+
+
+def has_begun_to_call(folder: Path) -> bool:
+    """Whether any process of a run on this machine has."""
+    return read_counts(folder)[CALLING] > 0

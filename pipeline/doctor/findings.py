@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from ...transforms.endpoint.errors import ConfigurationError
 from ...transforms.endpoint.faults import FAULTS
-from ..failures import STORAGE_ERRORS, storage_failure
-from ..troubleshooting import STORAGE, entry_of_configuration
+from ..failures import STORAGE_ERRORS, fix_of, storage_failure
+from ..troubleshooting import entry_of_configuration, entry_of_storage
 
 
 class Finding(NamedTuple):
@@ -28,7 +28,8 @@ def looked_at(check: str, look: Callable[[], str]) -> Finding:
     except ConfigurationError as error:
         return Finding(check, False, f"{error.value}: {error.rule}", error.fix, entry_of_configuration(str(error)))
     except STORAGE_ERRORS as error:
-        return Finding(check, False, storage_failure(error) or "no details", "check it and your rights", STORAGE)
+        what = storage_failure(error) or ""
+        return Finding(check, False, what, fix := fix_of(what), entry_of_storage(fix))
 
 
 def of_fault(check: str, name: str, said: str) -> Finding:

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from ...transforms.files import storage
 from ...transforms.prices import Prices, read_prices
 from ..arguments import Parser
+from ..failures import fix_of, storage_failure
 from ..manifests import as_it_was_written
 from ..paths import output_folder
 from ..sql import told
@@ -44,7 +45,7 @@ def write_report(output: str, run_id: str | None = None, prices: Prices | None =
       ConfigurationError: there is no such run, or it is damaged.
     """
     folder = Folder(output, run_id, prices)
-    with told("report"), as_it_was_written(folder.layout.output), read(folder) as reading:
+    with told("report", folder), as_it_was_written(folder.layout.output), read(folder) as reading:
         html = render(*page_data(reading, datetime.now(timezone.utc), all_runs))
     path = storage.join(output_folder(output), REPORT)
     storage.write_whole(path, html.encode())
@@ -59,4 +60,6 @@ def report_line(output: str, run_id: str) -> str:
     try:
         return f"report: {write_report(output, run_id)}"
     except Exception as error:
-        return f"report: it could not be made ({type(error).__name__}: {error}); the tables are complete"
+        what = storage_failure(error)
+        why = f"{what}; {fix_of(what)}" if what else f"{type(error).__name__}: {error}"
+        return f"report: it could not be made: {why}; the tables of the run are there"

@@ -94,7 +94,7 @@ WRONG = [
     ({}, GREEN.replace("{list}", "{lost}"), "input", "lost.png' cannot be read", "check path and rights", {}),
     ({}, f"{GREEN} --uri_column url", "uri_column", "no list of the input has columns", "leave it out", {}),
     ({}, GREEN.replace("{images}", "{images}/*.jpg"), "images", "matches no file", "check the path", {}),
-    ({}, GREEN.replace("{out}", "{file}/below"), "output", "cannot be used (Not a directory)", "your rights", {}),
+    ({}, GREEN.replace("{out}", "{file}/below"), "output", "cannot be used (Not a directory: ", "your rights", {}),
     ({}, GREEN.replace("{out}", "{owned}"), "owner", "owns it and is alive", "--take_over", {}),
     ({}, GREEN.replace("caption,tags", "colour"), "request", "feature 'colour'", "correct or drop it", {}),
     ({}, f"{GREEN} --max_in_flight 0", "numbers", "max_in_flight 0", "", {}),

@@ -1,9 +1,11 @@
-"""Output folders that somebody has damaged: `show` and `report` say which file it is, in one line."""
+"""Output folders that somebody has damaged: every command says which file it is and what to do, in one line."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -13,6 +15,10 @@ import pytest
 
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline.__main__ import main
+from image_analysis_beam.pipeline.failures import CHECK, fix_of
+from image_analysis_beam.schemas import TABLES
+from image_analysis_beam.transforms.ledger.liveness import this_process
+from image_analysis_beam.transforms.ledger.start import start_run
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +67,12 @@ def half(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def spoilt(path: Path) -> None:
+    """Its length is right, and so are its first and last bytes; DuckDB does not say which file it is."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-300] + b"\xff" * 292 + content[-8:])
+
+
 def another(path: Path) -> None:
     pq.write_table(pa.table({"x": [1]}), path)
 
@@ -87,6 +99,7 @@ DAMAGE = {
     "a day that is none": (COUNTED, lambda out: spent(out, day="yesterday"), "yesterday"),
     "a price that is none": (COUNTED, lambda out: spent(out, price="much"), "ConversionSyntax"),
     "half a table": (READ, lambda out: half(tags_of(out)), "arquet"),
+    "a table of another content": (READ, lambda out: spoilt(tags_of(out)), "is no whole Parquet file"),
     "a table that is missing": (READ, lambda out: tags_of(out).unlink(), "No files found"),
     "a table that is a folder": (READ, lambda out: a_folder(tags_of(out)), "No files found"),
     "another table": (REPORT, lambda out: another(tags_of(out)), "is another table"),
@@ -152,7 +165,7 @@ def test_a_manifest_that_does_not_say_what_is_there_is_planned_from_by_nobody(
     assert emulator.stats()["calls"] == 0
 
 
-@pytest.mark.parametrize("do", [half, another, Path.unlink, lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("do", [half, another, Path.unlink, a_folder, lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("command", ["run", "plan", "reflatten"])
 def test_who_reads_it_for_another_run_says_so_too(whole, emulator, tmp_path, capsys, command, do):
     output = tmp_path / "damaged"
@@ -164,10 +177,84 @@ def test_who_reads_it_for_another_run_says_so_too(whole, emulator, tmp_path, cap
         flags = ["--stored", str(output), "--output", str(tmp_path / "again")]
     code = main([command, *flags])
     said = capsys.readouterr().err.splitlines()[-1]
-    assert code == (2 if command == "plan" else 3)
+    assert code == 2
     assert str(path) in said
     assert "while running" not in said
+    assert "restore it from a copy" in said
+    assert ("reflatten --stored" in said) == (command != "reflatten")  # which has nothing else to read
     assert emulator.stats()["calls"] == 0
+
+
+def run_into(output: Path, pictures: Path) -> int:
+    return main(["run", "--images", str(pictures), "--features", "tags", "--output", str(output), "--quiet"])
+
+
+@pytest.mark.parametrize("name", ["runs/*.json", "runs/log/*1.json"])
+def test_a_folder_in_the_place_of_a_small_file_is_named(whole, emulator, tmp_path, capsys, name):
+    output = tmp_path / "damaged"
+    shutil.copytree(whole, output)
+    (path,) = output.glob(name)
+    assert run_into(output, whole.parent) == 0
+    a_folder(path)
+    capsys.readouterr()
+    assert run_into(output, whole.parent) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"Is a directory: '{path}'" in said
+    assert "restore it from a copy" in said
+    assert "#a-damaged-folder" in said
+    assert emulator.stats()["calls"] == 0
+
+
+@pytest.mark.parametrize("name", ["journal", "captions"])
+def test_what_cannot_be_written_at_the_end_is_no_reason_to_call(emulator, make_picture, tmp_path, capsys, name):
+    make_picture(tmp_path / "0.png", 0)
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / name).touch()
+    assert run_into(output, tmp_path) == 2
+    assert f"It is no folder that may be written to: '{output / name}'" in capsys.readouterr().err
+    assert emulator.stats()["calls"] == 0
+
+
+def test_a_damaged_journal_is_moved_away(whole, emulator, tmp_path, capsys):
+    output = tmp_path / "damaged"
+    shutil.copytree(whole, output)
+    died = start_run(str(output), owner=this_process() | {"process_started": 0}).run_id
+    segment = output / "journal" / f"run={died}" / "batch" / "responses-1.parquet"
+    segment.parent.mkdir(parents=True)
+    segment.write_bytes(b"half")
+    assert run_into(output, whole.parent) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert str(segment) in said
+    assert "move it away" in said
+    segment.rename(tmp_path / "away")
+    assert run_into(output, whole.parent) == 0
+
+
+@pytest.mark.parametrize("table", ["tags", "images", "inputs"])
+def test_the_command_that_is_printed_makes_the_tables_anew(whole, emulator, tmp_path, capsys, table):
+    output = tmp_path / "dam aged"
+    shutil.copytree(whole, output)
+    path = next(output.glob(f"{table}/run=*/*.parquet"))
+    half(path)
+    assert run_into(output, whole.parent) == (2 if table == "images" else 0)
+    (told,) = (line for line in "".join(capsys.readouterr()).splitlines() if str(path) in line)
+    command = shlex.split(re.search(r"image-analysis-beam (reflatten [^;(]*)", told)[1])
+    assert main(command) == 0
+    again = Path(command[-1])
+    assert main(["report", str(again)]) == 0
+    assert run_into(again, whole.parent) == 0
+    assert "could not be made" not in capsys.readouterr().out
+    assert pq.read_table(tags_of(again)).num_rows == pq.read_table(tags_of(whole)).num_rows > 0
+    assert emulator.stats()["calls"] == 0
+
+
+def test_every_table_that_can_be_made_anew_says_how(tmp_path):
+    for table in TABLES:
+        fix = fix_of(f"Is a directory: '{tmp_path}/{table}/run=1/a.parquet'")
+        assert ("reflatten --stored" in fix) == (table != "responses")
+        assert "restore it from a copy" in fix
+    assert fix_of("No space left on device: '/tmp/a'") == CHECK
 
 
 def test_what_a_sync_tool_puts_beside_the_log_is_no_entry(whole, emulator, tmp_path):

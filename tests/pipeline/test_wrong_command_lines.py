@@ -21,7 +21,7 @@ RUN_ID = "20260101T000000Z-0000"
 WRONG = [
     # the output
     ("run {list} --output {file} {tags}", ["output", "it is a file", "name a folder"]),
-    ("run {list} --output {file}/below {tags}", ["output", "cannot be used", "Not a directory", "check it"]),
+    ("run {list} --output {file}/below {tags}", ["output", "cannot be used", "Not a directory", "check them"]),
     ("run {list} --output / {tags}", ["output '/'", "the root", "name a folder below it"]),
     ("run {list} --output gs:// {tags}", ["output 'gs://'", "names no bucket", "gs://BUCKET/tables"]),
     (

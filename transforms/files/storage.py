@@ -65,9 +65,9 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
         try:
             yield pq.ParquetFile(file, pre_buffer=False)
         except (pa.ArrowInvalid, OSError) as error:
-            raise OSError(f"{path} is no whole Parquet file: {error}") from error
+            raise OSError(f"{path!r} is no whole Parquet file: {error}") from error
         except KeyError as error:
-            raise OSError(f"{path} is another table: {error.args[0]}") from error
+            raise OSError(f"{path!r} is another table: {error.args[0]}") from error
 
 
 def read_table(path: str, columns: list[str] | None = None) -> pa.Table:
