@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import duckdb
 
 from ..transforms.endpoint.errors import ConfigurationError
+from ..transforms.files.local import claim
 from ..transforms.prices import read_prices
 from .arguments import Parser, wrapped
 from .manifests import as_it_was_written
@@ -113,14 +115,16 @@ def _answer_all(folder: Folder, as_json: bool) -> None:
 
 
 def _write(folder: Folder, path: str) -> None:
-    if Path(path).exists():
+    """Whole or not at all, and over nothing that came there meanwhile."""
+    is_there = Path(path).exists()
+    if not is_there:
+        with tempfile.TemporaryDirectory(prefix=".", dir=Path(path).parent) as beside:
+            draft = str(Path(beside) / Path(path).name)
+            with told(f"--write {path}", folder), as_it_was_written(folder.layout.output):
+                write(folder, draft)
+            is_there = not claim(draft, path)
+    if is_there:
         raise ConfigurationError(f"write {path!r}", "it is there already", "remove it, or name another file")
-    try:
-        with told(f"--write {path}", folder), as_it_was_written(folder.layout.output):
-            write(folder, path)
-    except BaseException:
-        Path(path).unlink(missing_ok=True)
-        raise
     out(f"written: {path}")
 
 

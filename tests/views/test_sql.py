@@ -9,7 +9,9 @@ import sys
 import duckdb
 import pytest
 
+from image_analysis_beam.pipeline import sql as sql_command
 from image_analysis_beam.pipeline.__main__ import main
+from image_analysis_beam.pipeline.views.database import write
 from image_analysis_beam.pipeline.views.definitions import VIEWS
 
 
@@ -81,6 +83,23 @@ def test_a_database_for_other_programs(sql, tmp_path):
     code, _, err = sql("--write", path)
     assert code == 2
     assert f"write '{path}': it is there already; remove it, or name another file" in err
+
+
+def test_two_write_one_database(sql, history, tmp_path, monkeypatch):
+    """The one that came second took the other's for a half of its own, and removed it."""
+    path = tmp_path / "out.duckdb"
+
+    def write_after_another(*given):
+        monkeypatch.setattr(sql_command, "write", write)
+        assert sql_command.main([str(history.output), "--write", str(path)]) == 0
+        write(*given)
+
+    monkeypatch.setattr(sql_command, "write", write_after_another)
+    code, _, err = sql("--write", path)
+    assert (code, "it is there already" in err) == (2, True)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM outcomes").fetchall() == [(15,)]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -59,15 +59,7 @@ class LocalStore:
 
     def create(self, path: str, data: bytes) -> bool:
         with _finished_beside(path, data) as temporary:
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                return False
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                return _create_without_links(temporary, path)
-        return True
+            return claim(temporary, path)
 
     def move(self, source: str, target: str) -> None:
         _make_parent(target)
@@ -81,6 +73,19 @@ class LocalStore:
         for path in paths:
             with suppress(FileNotFoundError):
                 os.unlink(path)
+
+
+def claim(finished: str, path: str) -> bool:
+    """Gives a finished file on the same disk this name too, unless there is one: whether it did."""
+    try:
+        os.link(finished, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _create_without_links(finished, path)
+    return True
 
 
 def _etag(status: os.stat_result) -> str:
