@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from ..transforms.cost import cost_of
 from ..transforms.counts import named
 from ..transforms.endpoint.signatures import has_expired
 from ..transforms.endpoint.uri import ImageRef
+from ..transforms.ledger.layout import Layout
+from ..transforms.ledger.log import look
 from ..transforms.lists.references import escaped
 from ..transforms.plan_work import PlanWork
 from ..transforms.prices import money
@@ -26,6 +29,8 @@ from .mistakes import COUNTS, EXAMPLES, FOUND, KINDS, Look, Mistake
 from .terminal import out
 
 AN_HOUR = 3600  # seconds
+
+Seen = tuple[dict[str, int], dict[str, list[Mistake]]]
 
 
 def main(argv: list[str]) -> int:
@@ -40,14 +45,29 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _look(config: JobConfig) -> tuple[dict[str, int], dict[str, list[Mistake]]]:
+def _look(config: JobConfig) -> Seen:
+    """What is seen in a folder of which no run began or ended meanwhile: it may have moved what was looked at."""
+    layout = Layout(config.output)
+    while True:
+        before = look(layout)
+        try:
+            seen = _look_once(config)
+        except Exception:
+            if look(layout) == before:
+                raise
+        else:
+            if look(layout) == before:
+                return seen
+
+
+def _look_once(config: JobConfig) -> Seen:
     """The counts of `PlanWork` on this machine, and of what is then seen of its images; the first few mistakes."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "plan.json"
         with beam.Pipeline(runner="FnApiRunner") as pipeline:
             work = (
                 pipeline
-                | config.source
+                | copy(config.source)  # a transform is of one pipeline
                 | PlanWork(
                     config.request,
                     config.output,

@@ -10,6 +10,8 @@ from PIL import Image
 
 from image_analysis_beam.emulator import Emulator
 from image_analysis_beam.pipeline import mistakes as mistakes_of_plan
+from image_analysis_beam.pipeline import plan as plan_command
+from image_analysis_beam.pipeline import run as run_command
 from image_analysis_beam.pipeline.__main__ import main
 
 
@@ -186,6 +188,25 @@ def test_what_looking_tells_is_told_by_name_and_place(emulator, run, mistaken, t
     finished = run("--input", path, "--max_attempts", "1")
     assert finished.manifest["dead_letters"]["invalid_uri"] == 3
     assert emulator.stats()["calls"] <= planned["to_call"]
+
+
+@pytest.mark.parametrize("what_it_looked_at_is", ["as it was", "gone"])
+def test_a_run_ends_while_it_looks(emulator, run, pictures, monkeypatch, capsys, what_it_looked_at_is):
+    """It reads the journal of a run that died: whoever takes that over removes it."""
+    flags = ["--images", str(pictures(2)[0].parent / "*.png")]
+    look_once = plan_command._look_once
+
+    def look_before_another(config):
+        monkeypatch.setattr(plan_command, "_look_once", look_once)
+        seen = look_once(config)
+        assert run_command.main([*flags, "--output", config.output, "--features", "tags"]) == 0
+        capsys.readouterr()
+        if what_it_looked_at_is == "gone":
+            raise FileNotFoundError("a segment of the journal")
+        return seen
+
+    monkeypatch.setattr(plan_command, "_look_once", look_before_another)
+    assert plan(run, *flags, features="tags")["skipped"] == {"answered": 2}
 
 
 def test_of_very_many_files_a_sample_is_looked_at(run, pictures, monkeypatch):
