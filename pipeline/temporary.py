@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from ..transforms.live_counts import FOLDER_VARIABLE, is_abandoned, own
+from ..transforms.live_counts import FOLDER_VARIABLE, OWNER, is_abandoned, own
 from .stopping import SIGNALS
 from .terminal import say
 
@@ -120,7 +120,7 @@ def remove_folder(folder: Path) -> None:
     with suppress(OSError):
         folder.rename(gone)  # from now on nobody finds it who writes to it; who has found it may add one more file
     for _ in range(_TIMES):
-        shutil.rmtree(gone, ignore_errors=True)
+        _remove(gone)
 
 
 def _give_up(folder: Path, owner: TextIO) -> None:
@@ -133,4 +133,15 @@ def _remove_abandoned() -> None:
     with suppress(OSError):
         for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
             if is_abandoned(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Its owner's file goes last: without it nobody would know what is left, where this process is killed meanwhile."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != OWNER:
+                path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -27,7 +27,8 @@ FOLDER_VARIABLE = "IMAGE_ANALYSIS_BEAM_LIVE"
 CALLING = "calling"  # how many processes have begun to call
 _SECONDS = 0.05  # how soon a process sees that it is to stop
 _WRITTEN_EVERY = 10
-_OWNER, _STOP = "owner", "stop"
+OWNER = "owner"  # the file in a folder by which it is owned
+_STOP = "stop"
 
 
 class Watched(Protocol):
@@ -140,17 +141,17 @@ def own(folder: Path) -> TextIO:
 
     The file has its name only once it is locked: nobody finds one that is there and free before its owner has ended.
     """
-    draft = folder / f"{_OWNER}.tmp"
+    draft = folder / f"{OWNER}.tmp"
     file = open(draft, "w")  # noqa: SIM115
     fcntl.flock(file, fcntl.LOCK_EX)
-    draft.rename(folder / _OWNER)
+    draft.rename(folder / OWNER)
     return file
 
 
 def is_abandoned(folder: Path) -> bool:
     """Whether the owner's process has ended, in whatever way."""
     try:
-        with open(folder / _OWNER) as file:
+        with open(folder / OWNER) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return True
     except OSError:  # it is locked, or there is none

@@ -234,3 +234,22 @@ def test_a_run_without_a_place_for_temporary_files(emulator, run, flags, monkeyp
     assert refused.code == 2
     assert "files cannot be read or written" in refused.err
     assert "/proc/nothing" in refused.err
+
+
+def test_a_folder_is_abandoned_until_all_else_in_it_is_gone(temporary, monkeypatch):
+    """Who is killed while it removes one leaves it to the next."""
+    folder, unlink, left = temporary / "image-analysis-beam-1", os.unlink, []
+    for number in range(20):
+        (folder / f"beam-pipeline-temp{number}").mkdir(parents=True)
+        (folder / f"{number}.txt").touch()
+    own(folder).close()
+
+    def unlinked(path, **how):
+        if os.path.basename(path) == "owner" and folder.exists():
+            left.extend(os.listdir(folder))
+        unlink(path, **how)
+
+    monkeypatch.setattr(os, "unlink", unlinked)
+    with temporary_files():
+        assert not folder.exists()
+    assert left == ["owner"]
