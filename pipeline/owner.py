@@ -16,6 +16,7 @@ from ..transforms.ledger.liveness import is_alive, this_process
 from ..transforms.ledger.members import MEMBERS, Member, remove_members
 from ..transforms.ledger.records import Record, fence, is_committed, read_record
 from ..transforms.ledger.start import Started, start_run
+from ..transforms.ledger.tidy import remove_traces
 from .dataflow import job_has_ended
 from .terminal import say
 from .workers import ON_THIS_MACHINE
@@ -28,6 +29,7 @@ def own(
     options: PipelineOptions,
     take_over: str = "",
     request: AnalyzeRequest | None = None,
+    takes_in: bool = True,
 ) -> Started:
     """Makes a run the owner of its output folder, and says where that takes a while or cannot be relied on.
 
@@ -39,7 +41,7 @@ def own(
         say(f"{output}: two runs that start in one moment may both go on here: {weak}")
     judge = partial(is_alive, job_has_ended=partial(job_has_ended, options=options), pause=_watching())
     owner = this_process(workers_end_with_it=runner in ON_THIS_MACHINE)
-    return start_run(output, run_id, take_over=take_over, owner=owner, request=request, judge=judge)
+    return start_run(output, run_id, take_over=take_over, owner=owner, request=request, takes_in=takes_in, judge=judge)
 
 
 @contextmanager
@@ -61,6 +63,15 @@ def end(layout: Layout, run_id: str) -> Record | None:
         return fence(layout, run_id, by=run_id)
     except OSError:
         return None
+
+
+def is_taken_over(layout: Layout, run_id: str, record: Record | None) -> bool:
+    """Whether another run has ended this one; what it wrote since then is removed, or left to the next owner."""
+    if record is None or record.get("by", run_id) == run_id:
+        return False
+    with suppress(OSError):
+        remove_traces(layout, run_id, record)
+    return True
 
 
 def _watching() -> Callable[[float], None]:

@@ -7,7 +7,8 @@ from apache_beam.io.filesystems import FileSystems
 
 from ..transforms.endpoint.errors import ConfigurationError
 from ..transforms.ledger.layout import Layout, new_run_id
-from ..transforms.ledger.log import committed_runs
+from ..transforms.ledger.log import history_of
+from ..transforms.ledger.records import is_committed
 from ..transforms.read_answers import ReadAnswers
 from ..transforms.write_run import WriteRun, facts_of_now
 from . import runners
@@ -15,10 +16,12 @@ from .flags import parse
 from .job import shard_digits
 from .manifests import read_manifests
 from .options import ImageAnalysisOptions
-from .owner import end, own, working_for
+from .owner import end, is_taken_over, own, working_for
 from .paths import can_be_used, output_folder
+from .run import NOT_TIDIED, how_it_stands
 from .summary import print_end
 from .temporary import live_folder
+from .terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -35,24 +38,48 @@ def main(argv: list[str]) -> int:
         raise ConfigurationError("reflatten", "it reads one folder and writes another", "set --stored and --output")
     stored, layout, run_id = output_folder(flags.stored, "stored"), Layout(output_folder(flags.output)), new_run_id()
     with can_be_used(layout.output):
-        runs = committed_runs(layout)
-    if runs:
-        raise ConfigurationError(
-            f"output {flags.output!r}", "it holds runs already", "name a folder that is not there yet"
-        )
+        _check_is_fresh(layout)
     runner = runners.in_memory_unless_named(options)
     pipeline = beam.Pipeline(runners.runner_of(options), options)
     _build(pipeline, stored, layout.output, run_id, shard_digits(runner))
     with can_be_used(layout.output):
-        own(layout.output, run_id, runner, options)
+        own(layout.output, run_id, runner, options, takes_in=False)
+        _check_is_fresh(layout, run_id)
     with working_for(layout, run_id):
-        try:
-            with live_folder():
-                pipeline.run().wait_until_finish()
-        except Exception:
-            end(layout, run_id)
-            raise
+        if code := _run_to_its_end(pipeline, layout, run_id):
+            return code
     print_end(layout.output, read_manifests(layout, [run_id])[run_id])
+    return 0
+
+
+def _check_is_fresh(layout: Layout, run_id: str = "") -> None:
+    """Before it is begun, and again by the owner, who ends: whoever was one meanwhile may have committed.
+
+    Raises:
+      ConfigurationError: there are tables.
+    """
+    committed, _ = history_of(layout, run_id)
+    if committed:
+        if run_id:
+            end(layout, run_id)
+        value, fix = f"output {layout.output!r}", "name a folder that is not there yet"
+        raise ConfigurationError(value, "it holds runs already", fix)
+
+
+def _run_to_its_end(pipeline: beam.Pipeline, layout: Layout, run_id: str) -> int:
+    """Returns the exit code: 0 of a run that is committed."""
+    try:
+        with live_folder():
+            pipeline.run().wait_until_finish()
+    except Exception:
+        record = end(layout, run_id)
+        if is_taken_over(layout, run_id, record):
+            line, code = how_it_stands(record)
+            say(line)
+            return code
+        if not is_committed(record):
+            raise
+        say(NOT_TIDIED)
     return 0
 
 

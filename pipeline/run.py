@@ -19,7 +19,6 @@ from ..transforms.ledger.layout import Layout, new_run_id
 from ..transforms.ledger.members import Member
 from ..transforms.ledger.records import Record, TakenOver, is_committed
 from ..transforms.ledger.start import Started
-from ..transforms.ledger.tidy import remove_traces
 from ..transforms.live_counts import has_begun_to_call, stop_run
 from . import failures, runners
 from .beforehand import check_keys
@@ -27,7 +26,7 @@ from .dataflow import job_of
 from .flags import parse
 from .job import JobConfig, build, configure
 from .manifests import read_manifests
-from .owner import end, own, working_for
+from .owner import end, is_taken_over, own, working_for
 from .paths import can_be_used
 from .progress import shown
 from .report import report_line
@@ -39,6 +38,7 @@ from .troubleshooting import EXIT_CODES, INTERRUPTED, STORAGE, advice, with_link
 from .workers import ON_THIS_MACHINE
 
 INCOMPLETE, ACCOUNTING_FAILED = 3, 4
+NOT_TIDIED = "the run is committed; what it need not keep could not all be removed, the next run does that"
 _A_MOMENT, _TO_DECIDE = 0.2, 1.5  # seconds
 _GO_ON = "what was answered before is in the journal; when storage is well, run the same command again to go on"
 _INTERRUPTED = "incomplete: interrupted; what was answered is in the journal; run the same command again to go on"
@@ -77,15 +77,12 @@ def main(argv: list[str]) -> int:
 def _end_of_failed(config: JobConfig, layout: Layout, run_id: str, error: Exception, folder: Path | None) -> int:
     """Ends a run whose pipeline failed, unless its end is decided: then that counts."""
     record = end(layout, run_id)
-    if record is not None and record.get("by", run_id) != run_id:
-        with suppress(OSError):  # what it wrote since then; the next owner removes the rest
-            remove_traces(layout, run_id, record)
-    elif not SIGNALS.have_come:
+    if not is_taken_over(layout, run_id, record) and not SIGNALS.have_come:
         if not is_committed(record):
             return _report_failure(config, error, folder)
-        say("the run is committed; what it need not keep could not all be removed, the next run does that")
+        say(NOT_TIDIED)
         return _report_end(config, read_manifests(layout, [run_id])[run_id])
-    line, code = _how_it_stands(record)
+    line, code = how_it_stands(record)
     say(line)
     return code
 
@@ -152,7 +149,7 @@ def _end_now(
         record = within(_TO_DECIDE, decide)
     except Exception:  # whatever the storage's client raises
         record = None
-    line, code = _how_it_stands(record)
+    line, code = how_it_stands(record)
     say(line)
     silence()  # what Beam says of processes that are gone
     if folder:
@@ -165,7 +162,7 @@ def _end_now(
     return code
 
 
-def _how_it_stands(record: Record | None) -> tuple[str, int]:
+def how_it_stands(record: Record | None) -> tuple[str, int]:
     """The last line of a run that did not go its way, by its record, and its exit code."""
     if record is None or not is_committed(record):
         if record is None or record["by"] == record["run_id"]:

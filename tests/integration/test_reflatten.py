@@ -1,6 +1,13 @@
 """Section tables are a pure function of answers: flattened again, they are the same, and no call is made."""
 
+import pytest
+
+from image_analysis_beam.pipeline import reflatten
+from image_analysis_beam.pipeline.failures import OWNED
 from image_analysis_beam.schemas import TABLES
+from image_analysis_beam.transforms.ledger.layout import Layout
+from image_analysis_beam.transforms.ledger.log import newest_entry
+from image_analysis_beam.transforms.ledger.records import fence
 
 SECTIONS = [name for name, table in TABLES.items() if table.kind == "section"]
 
@@ -37,3 +44,39 @@ def test_only_into_a_fresh_folder_and_only_from_one_with_answers(emulator, run, 
         refused = run("--stored", stored, "--output", output, command="reflatten", features=None)
         assert refused.code == 2
         assert words in refused.err
+
+
+@pytest.fixture
+def flags(emulator, run, pictures, tmp_path):
+    first = run("--images", pictures(1)[0])
+    return ["--stored", str(first.output), "--output", str(tmp_path / "fresh")]
+
+
+def test_another_one_writes_there_after_the_folder_was_found_fresh(run, flags, monkeypatch):
+    own = reflatten.own
+
+    def own_after_another(*given, **how):
+        monkeypatch.setattr(reflatten, "own", own)
+        assert reflatten.main(flags) == 0
+        return own(*given, **how)
+
+    monkeypatch.setattr(reflatten, "own", own_after_another)
+    refused = run(*flags, command="reflatten", features=None)
+    assert refused.code == 2
+    assert "holds runs already" in refused.err
+    assert refused.rows("images", "count(*)") == [(1,)]
+    assert not list(refused.output.glob("runs/*/members/*"))
+
+
+def test_it_is_taken_over(run, flags, monkeypatch):
+    layout, live_folder = Layout(flags[-1]), reflatten.live_folder
+
+    def live_folder_of_one_that_is_over():
+        fence(layout, newest_entry(layout).run_id, by="another")
+        return live_folder()
+
+    monkeypatch.setattr(reflatten, "live_folder", live_folder_of_one_that_is_over)
+    over = run(*flags, command="reflatten", features=None)
+    assert over.code == OWNED
+    assert "was taken over by another" in over.err.splitlines()[-1]
+    assert list(over.output.rglob("*.parquet")) == []

@@ -1,10 +1,12 @@
 """How a run becomes owner, while the one before it ends."""
 
-from image_analysis_beam.transforms.ledger import log
+import pytest
+
+from image_analysis_beam.transforms.ledger import log, start
 from image_analysis_beam.transforms.ledger.layout import Layout
 from image_analysis_beam.transforms.ledger.log import committed_runs, entry_of, newest_entry
 from image_analysis_beam.transforms.ledger.records import commit
-from image_analysis_beam.transforms.ledger.start import start_run
+from image_analysis_beam.transforms.ledger.start import Owned, start_run
 
 EARLIER, MINE = "20260101T000000Z-0000", "20260102T000000Z-0000"
 
@@ -21,6 +23,21 @@ def test_a_run_that_commits_while_it_is_thought_dead_counts(tmp_path):
     entry = newest_entry(layout)
     assert entry is not None
     assert (entry.run_id, entry.committed) == (MINE, [EARLIER])
+
+
+def test_another_one_starts_in_the_same_moment_and_may_have_ended(tmp_path, monkeypatch):
+    layout = Layout(str(tmp_path))
+
+    def create_after_another(*given):
+        monkeypatch.setattr(start, "create_entry", log.create_entry)
+        start_run(layout.output, EARLIER)
+        commit(layout, EARLIER, {"run_id": EARLIER, "tables": {}})
+        return log.create_entry(*given)
+
+    monkeypatch.setattr(start, "create_entry", create_after_another)
+    with pytest.raises(Owned, match=rf"went to run {EARLIER} \(process \d+ on .*when that has ended, run the same"):
+        start_run(layout.output, MINE)
+    assert start_run(layout.output, MINE).fenced == []
 
 
 def test_entries_that_a_listing_does_not_show_yet_are_found(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from image_analysis_beam.transforms.account_run import _Commit
 from image_analysis_beam.transforms.files.local import LocalStore
 from image_analysis_beam.transforms.files.storage import write_whole
 from image_analysis_beam.transforms.ledger.layout import Layout
+from image_analysis_beam.transforms.ledger.log import history_of
 from image_analysis_beam.transforms.ledger.records import TakenOver, fence, read_record
 from image_analysis_beam.transforms.ledger.start import start_run
 from image_analysis_beam.transforms.write_tables import WrittenFile
@@ -49,6 +50,16 @@ def test_after_the_record_what_it_took_in_is_removed(layout):
     kept = [f"images/run={RUN}/images-1.parquet", f"runs/{DEAD}.json", f"runs/{RUN}.json"]
     assert names(layout) == [*kept, "runs/log/00000001.json", "runs/log/00000002.json"]
     assert commit(layout) == [record], "an engine may do it again"
+
+
+def test_who_takes_nothing_in_removes_nothing_that_was_paid(tmp_path):
+    layout = Layout(str(tmp_path / "out"))
+    start_run(layout.output, DEAD)
+    fence(layout, DEAD, by=DEAD)
+    segment = f"{layout.journal(DEAD)}/1.parquet"
+    write_whole(segment, b"answers")
+    commit(layout)
+    assert history_of(layout, "") == ([RUN], [layout.name(segment)])
 
 
 def test_without_a_record_nothing_is_removed(layout, monkeypatch):

@@ -34,6 +34,7 @@ def start_run(
     take_over: str = "",
     owner: Mapping[str, Any] | None = None,
     request: AnalyzeRequest | None = None,
+    takes_in: bool = True,
     judge: Judge = is_alive,
 ) -> Started:
     """Makes a run the owner of an output folder. Planning, calling and writing come after this.
@@ -44,6 +45,7 @@ def start_run(
       take_over: a run that counts as dead, whatever `judge` says.
       owner: what tells this process from others (`this_process`).
       request: what the run asks; without it, who takes its journal over may not know what that answers.
+      takes_in: whether it plans from the journals of runs that died; they are removed after its commit.
       judge: whether somebody works for an undecided run; it may be wrong.
 
     Raises:
@@ -55,15 +57,22 @@ def start_run(
     _check_take_over(past, take_over)
     for run in past.undecided:
         if run != take_over and judge(layout, run, past.owner):
-            raise Owned(_owned(layout, run, past.owner))
+            raise Owned(
+                f"output {layout.output!r} is owned by run {run} ({_who(past.owner)}), which is alive; "
+                f"wait for its end, or add --take_over {run} if you know that it is not"
+            )
     ends = {run: fence(layout, run, by=run_id) for run in past.undecided}
     committed = [*past.committed, *(run for run, record in ends.items() if is_committed(record))]
     asked = asdict(request) if request else {}
-    entry = Entry(past.number + 1, run_id, dict(owner or this_process()), committed, journal_segments(layout), asked)
+    reads = journal_segments(layout) if takes_in else []
+    entry = Entry(past.number + 1, run_id, dict(owner or this_process()), committed, reads, asked)
     if not create_entry(layout, entry):
         newest = newest_entry(layout)
         assert newest is not None
-        raise Owned(_owned(layout, newest.run_id, newest.owner))
+        raise Owned(
+            f"output {layout.output!r} went to run {newest.run_id} ({_who(newest.owner)}) in the same moment; "
+            "when that has ended, run the same command again"
+        )
     return Started(run_id, [run for run, record in ends.items() if not is_committed(record)])
 
 
@@ -73,9 +82,5 @@ def _check_take_over(past: Past, run_id: str) -> None:
         raise ConfigurationError(f"take_over {run_id!r}", f"it does not own the output: {owner}", "leave it out")
 
 
-def _owned(layout: Layout, run_id: str, owner: Mapping[str, Any]) -> str:
-    who = f"process {owner['pid']} on {owner['host']}" if "pid" in owner else "another machine"
-    return (
-        f"output {layout.output!r} is owned by run {run_id} ({who}), which is alive; wait for its end, "
-        f"or add --take_over {run_id} if you know that it is not"
-    )
+def _who(owner: Mapping[str, Any]) -> str:
+    return f"process {owner['pid']} on {owner['host']}" if "pid" in owner else "another machine"
