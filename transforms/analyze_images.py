@@ -51,7 +51,8 @@ class AnalyzeImages(beam.PTransform):
 
     `keyed`: takes `(key, image)` and gives `(key, outcome)`, `analyzed` also with `output`: each key once, at the end
     of its window, with one call for an image whatever its keys. With `output`, what earlier runs there have of an image
-    is its outcome without a call: the whole answer, or a dead letter of a journal.
+    is not asked again: its call is for the features that are missing, and one answer of all comes out. A dead letter of
+    a journal is its outcome without a call.
 
     With an error handler (`with_error_handler`) these go there. With neither, the first of them fails the pipeline
     instead of vanishing. An element that is in several windows is an image in each.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import apache_beam as beam
@@ -13,17 +17,20 @@ from apache_beam.transforms.window import GlobalWindows
 from ..schemas.outcomes import Analyzed, DeadLetter
 from .calls import ANALYZED, FAILURES, RESPONSES
 from .endpoint.errors import ConfigurationError
-from .endpoint.fingerprint import wanted_answers
+from .endpoint.fingerprint import request_fingerprint
 from .endpoint.request import AnalyzeRequest
+from .endpoint.settle import Outcome
 from .endpoint.uri import ImageRef
 from .ledger.history import SHARD_DIGITS, files_of, read_journalled, scan
 from .ledger.journal import ANSWERS, kind_of
 from .ledger.layout import Layout
-from .ledger.plan import Journalled, best_first
+from .ledger.plan import Journalled, asks_for, best_first
 from .packing import pack, unpack
 from .plan_work import BlockByShard, dead_letters_of
 
 _TO_DO, _HELD = "to_do", "held"
+
+_Stored = tuple[bool, Journalled, int]  # an answer or a failure; where; of which features
 
 
 class OnceForEachKey(beam.PTransform):
@@ -65,23 +72,37 @@ class OnceForEachKey(beam.PTransform):
             outcomes[ANALYZED] = (new, held[ANALYZED]) | "AllAnswers" >> beam.Flatten()
             outcomes[FAILURES] = (outcomes[FAILURES], held[FAILURES]) | "AllFailures" >> beam.Flatten()
         keys = by_image | "KeysAlone" >> beam.MapTuple(lambda image_id, given: (image_id, [key for key, _ in given]))
-        for name in (ANALYZED, FAILURES):
-            outcomes[name] = {"keys": keys, "outcomes": outcomes[name]} | f"Key {name}" >> _WithKeys()
-        return outcomes
+        all_outcomes = (outcomes[ANALYZED], outcomes[FAILURES]) | "AllOutcomes" >> beam.Flatten()
+        joined = (
+            {"keys": keys, "outcomes": all_outcomes | "ByItsImage" >> beam.Map(lambda one: (one.image_id, one))}
+            | "JoinKeys" >> beam.CoGroupByKey()
+            | "WithKeys" >> beam.FlatMapTuple(partial(_pairs, self._request)).with_outputs(FAILURES, main=ANALYZED)
+        )
+        return outcomes | {name: joined[name] for name in (ANALYZED, FAILURES)}
 
 
-class _WithKeys(beam.PTransform):
-    """dict: `keys` as `(image id, keys)`, and `outcomes`, of an image one or none -> `(key, outcome)`."""
-
-    def expand(self, given: dict[str, beam.PCollection]) -> beam.PCollection:
-        by_image = given["outcomes"] | beam.Map(lambda outcome: (outcome.image_id, outcome))
-        return {"keys": given["keys"], "outcomes": by_image} | beam.CoGroupByKey() | beam.FlatMapTuple(_pairs)
+def _pairs(request: AnalyzeRequest, _: str, joined: dict[str, Iterable[Any]]) -> Iterator[Any]:
+    if outcome := _one(list(joined["outcomes"]), request):
+        for key in chain.from_iterable(joined["keys"]):
+            yield (key, outcome) if isinstance(outcome, Analyzed) else TaggedOutput(FAILURES, (key, outcome))
 
 
-def _pairs(_: str, joined: dict[str, Iterable[Any]]) -> Iterator[tuple[Any, Any]]:
-    for outcome in list(joined["outcomes"])[:1]:
-        for keys in joined["keys"]:
-            yield from ((key, outcome) for key in keys)
+def _one(outcomes: list[Outcome], request: AnalyzeRequest) -> Outcome | None:
+    """What an image came to: what failed, or its answer, or one that is put together of answers to parts."""
+    failures = [outcome for outcome in outcomes if not isinstance(outcome, Analyzed)]
+    parts = sorted((each for each in outcomes if isinstance(each, Analyzed)), key=lambda answer: answer.analyzed_at)
+    if failures or len({part.features for part in parts}) < 2:
+        return next(iter(failures or parts), None)
+    body = dict(chain.from_iterable(_body(part).items() for part in parts))
+    text, asked = json.dumps(body, ensure_ascii=False), request_fingerprint(request)
+    return parts[-1]._replace(body=text, features=tuple(request.features), fingerprint=asked)
+
+
+def _body(answer: Analyzed) -> dict[str, Any]:
+    """The sections of an answer's features, and what is of no section."""
+    sections = {f"{feature}Result" for feature in answer.features}
+    body = json.loads(answer.body.removeprefix("\ufeff"))
+    return {name: value for name, value in body.items() if name in sections or not name.endswith("Result")}
 
 
 def _by_image(element: tuple[Any, ImageRef | str]) -> tuple[str, tuple[Any, ImageRef]]:
@@ -105,7 +126,7 @@ class _Held(beam.PTransform):
     def __init__(self, request: AnalyzeRequest, output: str, run_id: str, fit: int | None) -> None:
         super().__init__()
         self._asked, self._run_id = (Layout(output), run_id, request, {ANSWERS: "journalled"}, fit), run_id
-        self._wanted = (1 << len(wanted_answers(request))) - 1
+        self._features = request.features or (request.model_name,)
 
     def expand(self, images: beam.PCollection) -> dict[str, beam.PCollection]:
         stored = (
@@ -119,31 +140,51 @@ class _Held(beam.PTransform):
         split = (
             {"images": images | "BlockByShard" >> beam.ParDo(BlockByShard(SHARD_DIGITS)), "stored": stored}
             | "JoinByShard" >> beam.CoGroupByKey()
-            | "Split" >> beam.FlatMapTuple(_split, self._wanted).with_outputs(_HELD, main=_TO_DO)
+            | "Split" >> beam.FlatMapTuple(partial(_split, self._features)).with_outputs(_HELD, main=_TO_DO)
         )
         rows = split[_HELD] | "ByFile" >> beam.GroupByKey() | "Read" >> beam.FlatMapTuple(_read, self._run_id)
         outcomes = rows | "Kinds" >> beam.Partition(lambda outcome, _: int(isinstance(outcome, DeadLetter)), 2)
         return {_TO_DO: split[_TO_DO], ANALYZED: outcomes[0], FAILURES: outcomes[1]}
 
 
-def _split(_: str, joined: dict[str, Iterable[Any]], wanted: int = 0) -> Iterator[Any]:
-    """To call, or where the newest outcome is that answers all that is asked; an answer counts before a failure."""
-    stored: dict[str, tuple[bool, Journalled]] = {}
+def _split(features: Sequence[str], _: str, joined: dict[str, Iterable[Any]]) -> Iterator[Any]:
+    """To call, for what is missing; and where what is held is, with the features that it is taken for."""
+    stored = defaultdict(list)
     for kind, rows, answers, number in map(unpack, joined["stored"]):
         for image_id, asked, *where in rows:
-            if answers.get(asked, 0) == wanted and kind != "journalled_small":
-                one = kind == "journalled", Journalled(number, *where)
-                stored[image_id] = max(one, stored.get(image_id, one))
+            if kind != "journalled_small" and (bits := answers.get(asked, 0)):
+                stored[image_id].append((kind == "journalled", Journalled(number, *where), bits))
     for image in (image for block in joined["images"] for image in unpack(block)):
-        if found := stored.get(image.image_id):
-            yield TaggedOutput(_HELD, (found[1].path, [found[1].row]))
-        else:
-            yield image
+        taken, missing = _taken(sorted(stored[image.image_id], reverse=True), (1 << len(features)) - 1)
+        for where, bits in taken:
+            yield TaggedOutput(_HELD, (where.path, (where.row, asks_for(bits, features))))
+        if missing:
+            yield image._replace(asks=asks_for(missing, features))
 
 
-def _read(path: str, blocks: Iterable[list[int]], run_id: str = "") -> Iterator[Analyzed | DeadLetter]:
-    for rows in read_journalled(path, blocks):
+def _taken(stored: list[_Stored], everything: int) -> tuple[list[tuple[Journalled, int]], int]:
+    """Of answers and then failures of an image, the newest first: the newest answer to everything, or else the newest
+    to each feature; or the failure of what is missing then."""
+    for is_answer, where, bits in stored:
+        if is_answer and bits == everything:
+            return [(where, everything)], 0
+    taken, missing = [], everything
+    for is_answer, where, bits in stored:
+        if is_answer and bits & missing and not where.is_of_other_pixels:
+            taken.append((where, bits & missing))
+            missing &= ~bits
+        elif not is_answer and missing and not missing & ~bits:
+            return [(where, everything)], 0
+    return taken, missing
+
+
+def _read(path: str, taken: Iterable[tuple[int, str]], run_id: str = "") -> Iterator[Analyzed | DeadLetter]:
+    in_order = sorted(taken)
+    asked = (asks for _, asks in in_order)
+    for rows in read_journalled(path, [[row for row, _ in in_order]]):
         if kind_of(path) == ANSWERS:
-            yield from _records(rows)
+            for answer in _records(rows):
+                asks = next(asked)
+                yield answer._replace(features=tuple(asks.split(","))) if asks else answer
         else:
             yield from dead_letters_of(rows, run_id)

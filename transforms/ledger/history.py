@@ -194,13 +194,14 @@ def read_journalled(path: str, rows: Iterable[list[int]]) -> Iterator[pa.Table]:
 
 # Not `responses`: an answer that no table can hold is there too, and is a dead letter.
 _CONTENT = ("content_etag", "content_bytes", "content_sha256")
+_SIDES = ("sent_width", "sent_height", "original_width", "original_height")
 _JOURNALLED = {ANSWERS: "journalled", DEAD_LETTERS: "journalled_dead"}
 _KINDS = {"images": ANSWERED, "dead_letters": "dead", "deferred": "deferred"}
 _COLUMNS: dict[str, tuple[TableSpec, list[str]]] = {
     ANSWERED: (TABLES["images"], ["fit"]),
     ANSWERED_OF: (TABLES["images"], ["fit", *_CONTENT]),
     "deferred": (TABLES["deferred"], ["reason"]),
-    "journalled": (TABLES["responses"], ["analyzed_at", "fit"]),
+    "journalled": (TABLES["responses"], ["analyzed_at", "fit", *_SIDES]),
     "journalled_dead": (TABLES["dead_letters"], ["redrive_count", "class"]),
     "dead": (
         TABLES["dead_letters"],
@@ -223,7 +224,18 @@ def _rows(file: HistoryFile, table: pa.Table, first: int) -> list[tuple[Any, ...
         columns += [[file.path] * table.num_rows, list(range(first, first + table.num_rows))]
     if file.kind == "journalled_dead":
         columns.append(table["class"].to_pylist())
+    elif file.kind == "journalled":
+        columns += [[""] * table.num_rows, _are_of_other_pixels(file, table)]
     return list(zip(*columns, strict=True))
+
+
+def _are_of_other_pixels(file: HistoryFile, table: pa.Table) -> list[bool]:
+    """Whether the images were sent with other sides than they would be now; by URL, or as they are, they were not."""
+    sent, own = (pc.max_element_wise(table[f"{of}_width"], table[f"{of}_height"]) for of in ("sent", "original"))
+    own = pc.coalesce(own, sent)
+    now = own if file.fit is None else pc.min_element_wise(own, file.fit)
+    others: list[bool] = pc.fill_null(pc.not_equal(sent, now), False).to_pylist()
+    return others
 
 
 def _by_fit(file: HistoryFile, rows: list[tuple[Any, ...]], table: pa.Table) -> tuple[list[Any], list[Any]]:

@@ -90,7 +90,8 @@ class ShardPlan:
 
 
 class Journalled(NamedTuple):
-    """Where a journal has an outcome; of a dead letter, of which class.
+    """Where a journal has an outcome; of a dead letter, of which class; of an answer, whether its boxes are those of
+    other pixels than would be sent now.
 
     `number`: how many committed runs there were when its run began. What these answered, it called on purpose.
     `order`, of two with one number, tells the later: when it was answered, in microseconds; of a dead letter, how often
@@ -102,6 +103,7 @@ class Journalled(NamedTuple):
     path: str
     row: int
     fault_class: str = ""
+    is_of_other_pixels: bool = False
 
 
 def _strength(letter: KnownDead) -> tuple[int, int, float]:
@@ -276,6 +278,12 @@ def _unique(images: Iterable[list[ImageRef]]) -> Iterable[tuple[ImageRef, list[I
         yield first, copies
 
 
+def asks_for(bits: int, features: Sequence[str]) -> str:
+    """Some features of a request, as `ImageRef.asks` names them: empty for all."""
+    asked = [name for number, name in enumerate(features) if bits >> number & 1]
+    return ",".join(asked) if len(asked) < len(features) else ""
+
+
 def best_first(references: Iterable[ImageRef]) -> list[ImageRef]:
     """References to one image: first the one whose signature holds longest."""
     return sorted(references, key=lambda image: (-_holds_until(image), image.uri))
@@ -304,9 +312,8 @@ def _call_or_skip(
         failed_before |= dead.fault_class in OUTAGE_FAULTS
         redrive_count = dead.redrive_count + (1 if dead.attempts else 0)
         image = image._replace(redrive_count=redrive_count, first_attempt_us=dead.first_attempt_us)
-    asked = [name for number, name in enumerate(features) if missing >> number & 1]
-    is_part = len(asked) < len(features)
-    image = image._replace(failed_before=failed_before, asks=",".join(asked) if is_part else "")
-    reasons = (("changed", is_changed), ("redriven", dead), ("deferred_before", case.is_deferred), ("more", is_part))
+    asks = asks_for(missing, features)
+    image = image._replace(failed_before=failed_before, asks=asks)
+    reasons = (("changed", is_changed), ("redriven", dead), ("deferred_before", case.is_deferred), ("more", asks))
     why = next((why for why, applies in reasons if applies), "new")
     plan.to_do.append(ToDo(0 if case.is_deferred else 1, why, image))
