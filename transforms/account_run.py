@@ -24,7 +24,7 @@ from .ledger.log import entry_of
 from .ledger.records import MANIFEST_VERSION, Record, commit
 from .ledger.start import start_run
 from .ledger.tidy import leaving_nothing_if_taken_over, tidy
-from .one_of_a_run import check_is_only
+from .one_of_a_run import check_is_only, has_step
 from .prices import Prices
 from .windowing import at_end_of_bundle
 from .write_tables import WrittenFile
@@ -53,7 +53,7 @@ class AccountRun(beam.PTransform):
       prices: what it cost is told by these.
 
     A run that nobody has started (`start_run`) is started here: it planned from nothing, so it needs the folder for its
-    commit alone.
+    commit alone. Where the pipeline has no `PlanWork` of the run, the journals of others are left to a run that has.
 
     Raises:
       ConfigurationError: the pipeline has one for the run already.
@@ -66,15 +66,16 @@ class AccountRun(beam.PTransform):
 
     def __init__(self, output: str, run_id: str, facts: Mapping[str, Any], prices: Prices | None = None) -> None:
         super().__init__()
-        self._output, self._run_id = output, run_id
-        self._commit = _Commit(Layout(output), run_id, dict(facts), prices)
+        self._output, self._run_id, self._facts, self._prices = output, run_id, dict(facts), prices
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> beam.PCollection:
         check_is_only("AccountRun", inputs[FILES].pipeline, self._output, self._run_id)
         counted = {name: counts for name, counts in inputs.items() if name != FILES}
         sums = [counts | f"Sum {name}" >> beam.ParDo(_SumOfBundle()) for name, counts in counted.items()]
         total = sums | beam.Flatten() | "Total" >> beam.CombineGlobally(AddCounts()).without_defaults()
-        return inputs[FILES] | "Commit" >> beam.ParDo(self._commit, beam.pvalue.AsSingleton(total, default_value={}))
+        takes_in = has_step("PlanWork", inputs[FILES].pipeline, self._output, self._run_id)
+        commit = _Commit(Layout(self._output), self._run_id, self._facts, self._prices, takes_in)
+        return inputs[FILES] | "Commit" >> beam.ParDo(commit, beam.pvalue.AsSingleton(total, default_value={}))
 
 
 def count_record(record: DeadLetter | Deferred) -> dict[str, int]:
@@ -123,9 +124,11 @@ class _Commit(beam.DoFn):
         run_id: str,
         facts: dict[str, Any],
         prices: Prices | None,
+        takes_in: bool,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self._layout, self._run_id, self._facts, self._prices, self._now = layout, run_id, facts, prices, now
+        self._takes_in = takes_in
 
     def process(self, files: list[WrittenFile], counts: dict[str, int]) -> Iterator[Record]:
         given = self._layout.output, self._run_id, self._facts
@@ -134,7 +137,7 @@ class _Commit(beam.DoFn):
             start_run(self._layout.output, self._run_id, takes_in=False)
         with leaving_nothing_if_taken_over(self._layout, self._run_id):
             record = commit(self._layout, self._run_id, manifest)
-        tidy(self._layout, self._run_id, record)
+        tidy(self._layout, self._run_id, record, self._takes_in)
         yield record
 
 

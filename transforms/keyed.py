@@ -15,7 +15,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from ..schemas.outcomes import Analyzed, DeadLetter
-from .calls import ANALYZED, FAILURES, RESPONSES
+from .calls import ANALYZED, FAILURES, RESPONSES, STATS
 from .endpoint.errors import ConfigurationError
 from .endpoint.fingerprint import request_fingerprint
 from .endpoint.request import AnalyzeRequest
@@ -66,19 +66,20 @@ class OnceForEachKey(beam.PTransform):
         by_image = keyed | "ByImage" >> beam.Map(_by_image) | "Keys" >> beam.GroupByKey()
         images = by_image | "Images" >> beam.MapTuple(_best)
         held = None if self._output is None else images | _Held(self._request, self._output, self._run_id, self._fit)
-        outcomes = self._call(images if held is None else held[_TO_DO])
-        if held is not None:
-            new = outcomes.pop(RESPONSES) | "Records" >> beam.FlatMap(_records)
-            outcomes[ANALYZED] = (new, held[ANALYZED]) | "AllAnswers" >> beam.Flatten()
-            outcomes[FAILURES] = (outcomes[FAILURES], held[FAILURES]) | "AllFailures" >> beam.Flatten()
+        called = self._call(images if held is None else held[_TO_DO])
+        outcomes = [called[FAILURES]]
+        if held is None:
+            outcomes.append(called[ANALYZED])
+        else:
+            outcomes += [called[RESPONSES] | "Records" >> beam.FlatMap(_records), held[_HELD]]
+        by_outcome = outcomes | beam.Flatten() | "ByItsImage" >> beam.Map(lambda outcome: (outcome.image_id, outcome))
         keys = by_image | "KeysAlone" >> beam.MapTuple(lambda image_id, given: (image_id, [key for key, _ in given]))
-        all_outcomes = (outcomes[ANALYZED], outcomes[FAILURES]) | "AllOutcomes" >> beam.Flatten()
         joined = (
-            {"keys": keys, "outcomes": all_outcomes | "ByItsImage" >> beam.Map(lambda one: (one.image_id, one))}
+            {"keys": keys, "outcomes": by_outcome}
             | "JoinKeys" >> beam.CoGroupByKey()
             | "WithKeys" >> beam.FlatMapTuple(partial(_pairs, self._request)).with_outputs(FAILURES, main=ANALYZED)
         )
-        return outcomes | {name: joined[name] for name in (ANALYZED, FAILURES)}
+        return {ANALYZED: joined[ANALYZED], FAILURES: joined[FAILURES], STATS: called[STATS]}
 
 
 def _pairs(request: AnalyzeRequest, _: str, joined: dict[str, Iterable[Any]]) -> Iterator[Any]:
@@ -121,7 +122,7 @@ def _records(rows: pa.Table) -> Iterator[Analyzed]:
 
 
 class _Held(beam.PTransform):
-    """PCollection of `ImageRef` -> dict: `to_do`, and `analyzed` and `failures` of those that earlier runs have."""
+    """PCollection of `ImageRef` -> dict: `to_do`, and `held`: outcomes that earlier runs have, or parts."""
 
     def __init__(self, request: AnalyzeRequest, output: str, run_id: str, fit: int | None) -> None:
         super().__init__()
@@ -142,9 +143,8 @@ class _Held(beam.PTransform):
             | "JoinByShard" >> beam.CoGroupByKey()
             | "Split" >> beam.FlatMapTuple(partial(_split, self._features)).with_outputs(_HELD, main=_TO_DO)
         )
-        rows = split[_HELD] | "ByFile" >> beam.GroupByKey() | "Read" >> beam.FlatMapTuple(_read, self._run_id)
-        outcomes = rows | "Kinds" >> beam.Partition(lambda outcome, _: int(isinstance(outcome, DeadLetter)), 2)
-        return {_TO_DO: split[_TO_DO], ANALYZED: outcomes[0], FAILURES: outcomes[1]}
+        held = split[_HELD] | "ByFile" >> beam.GroupByKey() | "Read" >> beam.FlatMapTuple(_read, self._run_id)
+        return {_TO_DO: split[_TO_DO], _HELD: held}
 
 
 def _split(features: Sequence[str], _: str, joined: dict[str, Iterable[Any]]) -> Iterator[Any]:

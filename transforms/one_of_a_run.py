@@ -17,11 +17,15 @@ def check_is_only(step: str, pipeline: beam.Pipeline, output: str, run_id: str) 
     Raises:
       ConfigurationError: there is one already.
     """
-    known, one = _STEPS.setdefault(pipeline, set()), (step, output.rstrip("/"), run_id)
-    if one in known:
+    if has_step(step, pipeline, output, run_id):
         raise ConfigurationError(
             f"run_id {run_id!r}",
             f"a run has one {step}, and this pipeline has one for it already, in {output!r}",
             "give all images to one, with all features in one request; or make several runs, in outputs of their own",
         )
-    known.add(one)
+    _STEPS.setdefault(pipeline, set()).add((step, output.rstrip("/"), run_id))
+
+
+def has_step(step: str, pipeline: beam.Pipeline, output: str, run_id: str) -> bool:
+    """Whether a pipeline has such a step of the run."""
+    return (step, output.rstrip("/"), run_id) in _STEPS.get(pipeline, ())

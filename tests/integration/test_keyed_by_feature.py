@@ -30,13 +30,13 @@ def note(found):
 def keyed(emulator, pictures, tmp_path):
     """`keyed(features, …)`: a run over the images, each under two keys; its outcomes by key, and what it asked.
 
-    `commits`: it writes its tables, and ends with a manifest; else it ends as one that was killed.
+    `of`: how many images. `commits`: it writes tables and a manifest; else it ends as if it was killed.
     """
     uris = list(map(str, pictures(IMAGES, width=100)))
-    keys = sorted((uri, copy) for uri in uris for copy in "ab")
     undecided = {}
 
-    def keyed(features, output="out", rules=(), commits=False, **options):
+    def keyed(features, output="out", of=IMAGES, rules=(), commits=False, **options):
+        keys = sorted((uri, copy) for uri in uris[:of] for copy in "ab")
         emulator.reset()
         emulator.set_faults({"rules": list(rules)})
         request, folder = AnalyzeRequest(features=features), str(tmp_path / output)
@@ -98,6 +98,12 @@ def test_a_commit_has_an_answer_of_two_once_and_what_its_second_call_cost(keyed)
     }
     assert manifest["tables"]["tags"]["rows"] > IMAGES
     assert keyed(ALL)[1] == {}
+
+
+def test_a_commit_without_a_plan_leaves_what_others_have_journalled(keyed):
+    assert keyed("tags")[1] == {"tags": IMAGES}
+    assert keyed("tags", of=1, commits=True)[1] == {}
+    assert keyed("tags")[1] == {}
 
 
 def test_what_is_missing_and_fails_is_the_outcome(keyed):

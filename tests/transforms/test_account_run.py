@@ -37,7 +37,7 @@ def layout(tmp_path):
 
 def commit(layout):
     file = WrittenFile("images", f"{layout.partition('images', RUN)}/images-1.parquet", 2)
-    return list(_Commit(layout, RUN, {}, None, lambda: AT).process([file], COUNTS))
+    return list(_Commit(layout, RUN, {}, None, True, lambda: AT).process([file], COUNTS))
 
 
 def names(layout):

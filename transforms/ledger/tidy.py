@@ -19,9 +19,12 @@ from .members import remove_members
 from .records import FENCED, Record, TakenOver, is_committed, read_record
 
 
-def tidy(layout: Layout, run_id: str, record: Record) -> None:
-    """Removes what a run that is committed has taken in, and what runs with a record left. It can be done again."""
-    entry = entry_of(layout, run_id)
+def tidy(layout: Layout, run_id: str, record: Record, takes_in: bool = True) -> None:
+    """Removes what a run that is committed has taken in, and what runs with a record left. It can be done again.
+
+    `takes_in`: it took in the journals that were there; where it has not, they are left to one that does.
+    """
+    entry = entry_of(layout, run_id) if takes_in else None
     taken_in = entry.reads if entry else []
     remove_many(chain(map(layout.path, taken_in), (file.path for file in list_folder(layout.journal(run_id)))))
     remove_empty_folders(layout.journal(run_id))
