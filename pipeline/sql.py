@@ -7,13 +7,14 @@ import tempfile
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from ..transforms.endpoint.errors import ConfigurationError
-from ..transforms.files.local import claim
+from ..transforms.files.local import LocalStore
 from ..transforms.prices import read_prices
 from .arguments import Parser, wrapped
 from .manifests import as_it_was_written
@@ -118,11 +119,12 @@ def _write(folder: Folder, path: str) -> None:
     """Whole or not at all, and over nothing that came there meanwhile."""
     is_there = Path(path).exists()
     if not is_there:
-        with tempfile.TemporaryDirectory(prefix=".", dir=Path(path).parent) as beside:
-            draft = str(Path(beside) / Path(path).name)
+        with tempfile.TemporaryDirectory() as drafts:
+            draft = Path(drafts) / Path(path).name  # the database is called by it
             with told(f"--write {path}", folder), as_it_was_written(folder.layout.output):
-                write(folder, draft)
-            is_there = not claim(draft, path)
+                write(folder, str(draft))
+            with draft.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as whole:
+                is_there = not LocalStore().create(str(Path(path)), whole)
     if is_there:
         raise ConfigurationError(f"write {path!r}", "it is there already", "remove it, or name another file")
     out(f"written: {path}")

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from mmap import mmap
 from typing import BinaryIO
 from uuid import uuid4
 
@@ -57,9 +58,17 @@ class LocalStore:
         with _finished_beside(path, data) as temporary:
             os.replace(temporary, path)
 
-    def create(self, path: str, data: bytes) -> bool:
+    def create(self, path: str, data: bytes | mmap) -> bool:
         with _finished_beside(path, data) as temporary:
-            return claim(temporary, path)
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                return _create_without_links(temporary, path)
+        return True
 
     def move(self, source: str, target: str) -> None:
         _make_parent(target)
@@ -73,19 +82,6 @@ class LocalStore:
         for path in paths:
             with suppress(FileNotFoundError):
                 os.unlink(path)
-
-
-def claim(finished: str, path: str) -> bool:
-    """Gives a finished file on the same disk this name too, unless there is one: whether it did."""
-    try:
-        os.link(finished, path)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        return _create_without_links(finished, path)
-    return True
 
 
 def _etag(status: os.stat_result) -> str:
@@ -118,7 +114,7 @@ def _create_without_links(temporary: str, path: str) -> bool:
 
 
 @contextmanager
-def _finished_beside(path: str, data: bytes) -> Iterator[str]:
+def _finished_beside(path: str, data: bytes | mmap) -> Iterator[str]:
     """A finished file of another name in the same folder; it is gone afterwards, under that name."""
     _make_parent(path)
     temporary = os.path.join(os.path.dirname(path), f".{uuid4().hex}.tmp")
