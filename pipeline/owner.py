@@ -29,7 +29,6 @@ def own(
     options: PipelineOptions,
     take_over: str = "",
     request: AnalyzeRequest | None = None,
-    takes_in: bool = True,
 ) -> Started:
     """Makes a run the owner of its output folder, and says where that takes a while or cannot be relied on.
 
@@ -41,7 +40,7 @@ def own(
         say(f"{output}: two runs that start in one moment may both go on here: {weak}")
     judge = partial(is_alive, job_has_ended=partial(job_has_ended, options=options), pause=_watching())
     owner = this_process(workers_end_with_it=runner in ON_THIS_MACHINE)
-    return start_run(output, run_id, take_over=take_over, owner=owner, request=request, takes_in=takes_in, judge=judge)
+    return start_run(output, run_id, take_over=take_over, owner=owner, request=request, judge=judge)
 
 
 @contextmanager

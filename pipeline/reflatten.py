@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     pipeline = beam.Pipeline(runners.runner_of(options), options)
     _build(pipeline, stored, layout.output, run_id, shard_digits(runner))
     with can_be_used(layout.output):
-        own(layout.output, run_id, runner, options, takes_in=False)
+        own(layout.output, run_id, runner, options)
         _check_is_fresh(layout, run_id)
     with working_for(layout, run_id):
         if code := _run_to_its_end(pipeline, layout, run_id):

@@ -134,7 +134,7 @@ class _Commit(beam.DoFn):
         given = self._layout.output, self._run_id, self._facts
         manifest = make_manifest(*given, files, counts, self._now(), self._prices)
         if entry_of(self._layout, self._run_id) is None:
-            start_run(self._layout.output, self._run_id, takes_in=False)
+            start_run(self._layout.output, self._run_id)
         with leaving_nothing_if_taken_over(self._layout, self._run_id):
             record = commit(self._layout, self._run_id, manifest)
         tidy(self._layout, self._run_id, record, self._takes_in)

@@ -35,9 +35,9 @@ def layout(tmp_path):
     return layout
 
 
-def commit(layout):
+def commit(layout, takes_in=True):
     file = WrittenFile("images", f"{layout.partition('images', RUN)}/images-1.parquet", 2)
-    return list(_Commit(layout, RUN, {}, None, True, lambda: AT).process([file], COUNTS))
+    return list(_Commit(layout, RUN, {}, None, takes_in, lambda: AT).process([file], COUNTS))
 
 
 def names(layout):
@@ -58,7 +58,7 @@ def test_who_takes_nothing_in_removes_nothing_that_was_paid(tmp_path):
     fence(layout, DEAD, by=DEAD)
     segment = f"{layout.journal(DEAD)}/1.parquet"
     write_whole(segment, b"answers")
-    commit(layout)
+    commit(layout, takes_in=False)
     assert history_of(layout, "") == ([RUN], [layout.name(segment)])
 
 

@@ -34,7 +34,6 @@ def start_run(
     take_over: str = "",
     owner: Mapping[str, Any] | None = None,
     request: AnalyzeRequest | None = None,
-    takes_in: bool = True,
     judge: Judge = is_alive,
 ) -> Started:
     """Makes a run the owner of an output folder. Planning, calling and writing come after this.
@@ -45,7 +44,6 @@ def start_run(
       take_over: a run that counts as dead, whatever `judge` says.
       owner: what tells this process from others (`this_process`).
       request: what the run asks; without it, who takes its journal over may not know what that answers.
-      takes_in: whether it plans from the journals of runs that died; they are removed after its commit.
       judge: whether somebody works for an undecided run; it may be wrong.
 
     Raises:
@@ -64,8 +62,7 @@ def start_run(
     ends = {run: fence(layout, run, by=run_id) for run in past.undecided}
     committed = [*past.committed, *(run for run, record in ends.items() if is_committed(record))]
     asked = asdict(request) if request else {}
-    reads = journal_segments(layout) if takes_in else []
-    entry = Entry(past.number + 1, run_id, dict(owner or this_process()), committed, reads, asked)
+    entry = Entry(past.number + 1, run_id, dict(owner or this_process()), committed, journal_segments(layout), asked)
     if not create_entry(layout, entry):
         newest = newest_entry(layout)
         assert newest is not None
