@@ -48,6 +48,12 @@ def test_what_a_run_asks_of_an_image_is_known_by_its_fingerprint(features, optio
     assert given_answers(asked)[request_fingerprint(asked)] == given_answers(whole)[request_fingerprint(asked)]
 
 
+def test_a_run_that_did_not_say_what_it_asks_counts_where_its_options_are_the_same():
+    now, before = AnalyzeRequest("tags,people"), AnalyzeRequest("caption,tags")
+    assert answered_by(now, [])[request_fingerprint(before)] == 1
+    assert request_fingerprint(AnalyzeRequest("tags,read", language="es")) not in answered_by(now, [])
+
+
 def test_versions_count_for_every_feature():
     now = AnalyzeRequest("tags,read")
     others = [AnalyzeRequest("tags,read", api_version="2023-10-01"), AnalyzeRequest("tags", model_version="2024-02-01")]

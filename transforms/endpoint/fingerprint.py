@@ -17,11 +17,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from functools import lru_cache
 from itertools import chain, combinations
 
-from .request import AnalyzeRequest
+from .errors import ConfigurationError
+from .request import FEATURES, AnalyzeRequest
 
 FINGERPRINT_VERSION = "v1"
 
@@ -55,10 +57,15 @@ def given_answers(request: AnalyzeRequest) -> Mapping[str, frozenset[str]]:
 
 
 def answered_by(request: AnalyzeRequest, others: Iterable[AnalyzeRequest]) -> dict[str, int]:
-    """What fingerprints of this and of other requests answer of this one: bits, in the order of its features."""
+    """What fingerprints of this and of other requests answer of this one: bits, in the order of its features.
+
+    Known are also those of requests for whatever features with the same options: a run may not have said what it asks.
+    """
     bits = {answer: 1 << number for number, answer in enumerate(wanted_answers(request))}
-    answered = {}
-    for one in {request, *others}:
+    known, answered = {request, *others}, {}
+    with suppress(ConfigurationError):  # not all features go with these options, or with a custom model
+        known.add(replace(request, features=FEATURES))
+    for one in known:
         for fingerprint, answers in given_answers(one).items():
             if mask := sum(bits.get(answer, 0) for answer in answers):
                 answered[fingerprint] = mask

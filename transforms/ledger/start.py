@@ -43,7 +43,7 @@ def start_run(
       run_id: a new one (`new_run_id`) where it is left out.
       take_over: a run that counts as dead, whatever `judge` says.
       owner: what tells this process from others (`this_process`).
-      request: what the run asks; without it, who takes its journal over may not know what that answers.
+      request: what the run asks; without it, a run that asks with other options may not know what that answers.
       judge: whether somebody works for an undecided run; it may be wrong.
 
     Raises:
