@@ -188,7 +188,7 @@ def _say_start(config: JobConfig, started: Started) -> None:
 def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
     code: int = manifest["exit_status"]
     with SIGNALS.phase(Phase(end=partial(_end_without_report, code))):
-        report = report_line(config.output, manifest["run_id"])
+        report = report_line(config.output)
     print_end(config.output, manifest, report)
     for line in closed_lines(manifest, len(config.resources)):
         say(line)

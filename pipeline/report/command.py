@@ -39,26 +39,30 @@ def main(argv: list[str]) -> int:
 def write_report(output: str, run_id: str | None = None, prices: Prices | None = None, all_runs: bool = False) -> str:
     """Writes the report of a committed run, the latest one if none is named; returns its path.
 
+    A later run that ended meanwhile may have written its own before: the one that stays is that of the latest.
+
     `prices`: instead of those of each run. `all_runs`: with the history of the folder.
 
     Raises:
       ConfigurationError: there is no such run, or it is damaged.
     """
-    folder = Folder(output, run_id, prices)
-    with told("report", folder), as_it_was_written(folder.layout.output), read(folder) as reading:
-        html = render(*page_data(reading, datetime.now(timezone.utc), all_runs))
     path = storage.join(output_folder(output), REPORT)
-    storage.write_whole(path, html.encode())
-    return path
+    while True:
+        folder = Folder(output, run_id, prices)
+        with told("report", folder), as_it_was_written(folder.layout.output), read(folder) as reading:
+            html = render(*page_data(reading, datetime.now(timezone.utc), all_runs))
+        storage.write_whole(path, html.encode())
+        if run_id is not None or folder.is_as_it_was():
+            return path
 
 
-def report_line(output: str, run_id: str) -> str:
-    """Writes the report of a run that has just ended; returns what to print.
+def report_line(output: str) -> str:
+    """Writes the report after a run; returns what to print.
 
     The tables are committed by then: a report that cannot be made is told, and the run is as good as it was.
     """
     try:
-        return f"report: {write_report(output, run_id)}"
+        return f"report: {write_report(output)}"
     except Exception as error:
         what = storage_failure(error)
         why = f"{what}; {fix_of(what)}" if what else f"{type(error).__name__}: {error}"

@@ -53,6 +53,10 @@ class Folder:
                 raise ConfigurationError(f"run {until!r}", rule, fix)
             self._runs = self._runs[: self._runs.index(until) + 1]
 
+    def is_as_it_was(self) -> bool:
+        """Whether no run was committed meanwhile; of a folder without `until`."""
+        return committed_runs(self.layout) == self._runs
+
     @cached_property
     def manifests(self) -> dict[str, Manifest]:
         """By run, oldest first."""

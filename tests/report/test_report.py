@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from image_analysis_beam.emulator.hostile import FRAGMENTS
+from image_analysis_beam.pipeline import run as run_command
 from image_analysis_beam.pipeline.__main__ import main
-from image_analysis_beam.pipeline.report import REPORT
+from image_analysis_beam.pipeline.report import REPORT, command
 from stand_ins.report_page import Page, decoded
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
@@ -46,6 +47,23 @@ def test_a_local_run_ends_with_a_report_whose_counts_add_up(emulator, run, pictu
     assert [(group["reason"], group["number"]) for group in deferred] == [("over_budget", accounts["deferred"])]
     assert deferred[0]["what_to_do"] == "run the same command again to go on"
     assert deferred[0]["next"] == ["called first by the next run"]
+
+
+def test_a_later_run_ends_while_the_report_is_made(emulator, run, pictures, tmp_path, monkeypatch):
+    """The report of the earlier one came last, and stayed."""
+    render = command.render
+    flags = ["--output", str(tmp_path / "out"), "--features", "tags", "--images", str(pictures(2)[1])]
+
+    def render_before_another(*data):
+        monkeypatch.setattr(command, "render", render)
+        page = render(*data)
+        assert run_command.main(flags) == 0
+        return page
+
+    monkeypatch.setattr(command, "render", render_before_another)
+    finished = run("--images", pictures(1)[0])
+    assert finished.code == 0
+    assert Page(finished.output).data["runs"]["number"] == 2
 
 
 def test_what_needs_a_person_is_told_with_place_and_command(emulator, run, pictures, listed, tmp_path):
