@@ -30,8 +30,9 @@ def main(argv: list[str]) -> int:
             raise RuntimeError("it stops at a signal, which only the main thread hears; in a thread, use Emulator(…)")
         options, ordered = read_options(arguments), read_behaviour(arguments)
         asyncio.run(_serve_until_stopped(Service(options, ordered), options.tls, arguments.port))
-    except (BehaviourError, ValueError, OSError, RuntimeError) as error:
-        print(f"emulator: {error}", file=sys.stderr)
+    except (BehaviourError, ValueError, OSError, RuntimeError, OverflowError) as error:
+        fix = "; --port 0 takes a free one" if "bind" in str(error) else ""
+        print(f"emulator: {error}{fix}", file=sys.stderr)
         return 2
     return 0
 

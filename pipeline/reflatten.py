@@ -40,12 +40,12 @@ def main(argv: list[str]) -> int:
     with can_be_used(layout.output):
         _check_is_fresh(layout)
     runner = runners.in_memory_unless_named(options)
-    pipeline = beam.Pipeline(runners.runner_of(options), options)
+    pipeline = runners.pipeline_with(options)
     _build(pipeline, stored, layout.output, run_id, shard_digits(runner))
     with can_be_used(layout.output):
         own(layout.output, run_id, runner, options)
         _check_is_fresh(layout, run_id)
-    with working_for(layout, run_id):
+    with working_for(layout, run_id), runners.begun_by(options):
         if code := _run_to_its_end(pipeline, layout, run_id):
             return code
     print_end(layout.output, read_manifests(layout, [run_id])[run_id])

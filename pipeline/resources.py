@@ -72,7 +72,7 @@ def entries(flags: ImageAnalysisOptions, calling: bool = True) -> list[Entry]:
         raise ConfigurationError(
             f"requests_per_second {flags.requests_per_second:g}",
             f"each resource of {given} has a rate of its own",
-            "leave it out, and name the rates in the file",
+            f"leave it out, and name the rates in the file, as `rate: {flags.requests_per_second:g}`",
         )
     return _read(given)
 

@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     runners.end_servers_with_us()
     config = configure(parse(argv))
     run_id, layout = new_run_id(), Layout(config.output)
-    pipeline = beam.Pipeline(runners.runner_of(config.options), config.options)
+    pipeline = runners.pipeline_with(config.options)
     build(pipeline, config, run_id)
     check_keys(config.resources, config.request, config.runner)
     with can_be_used(config.output):
@@ -111,7 +111,8 @@ def _run_to_its_end(
 ) -> None:
     """Runs it, or submits it to another machine; shows how it goes, and stops it when told to."""
     if not config.is_local:
-        submitted = pipeline.run()
+        with runners.begun_by(config.options):
+            submitted = pipeline.run()
         member.note({"job": job_of(submitted, config.options)})
         if member.is_over:  # it took long to submit
             with suppress(Exception):
@@ -123,7 +124,8 @@ def _run_to_its_end(
         SIGNALS.phase(Phase(_stop_calls, partial(_end_now, folder, started, partial(end, layout, member.run_id)))),
         shown(folder, config.flags.quiet),
     ):
-        started.append(pipeline.run())
+        with runners.begun_by(config.options):
+            started.append(pipeline.run())
         started[0].wait_until_finish()
 
 
@@ -168,7 +170,7 @@ def how_it_stands(record: Record | None) -> tuple[str, int]:
         if record is None or record["by"] == record["run_id"]:
             return with_link(_INTERRUPTED, INTERRUPTED), INCOMPLETE
         who = f"run {record['run_id']} was taken over by {record['by']}"
-        line = f"image-analysis-beam: {who}; what it had answered counts there"
+        line = f"image-analysis-beam: {who}; what it had answered counts there; wait for its end"
         return with_link(line, EXIT_CODES[failures.OWNED]), failures.OWNED
     run, deferred = record["run_id"], record["conservation"]["deferred"]
     if deferred == 0:
@@ -187,7 +189,7 @@ def _say_start(config: JobConfig, started: Started) -> None:
 
 def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
     code: int = manifest["exit_status"]
-    with SIGNALS.phase(Phase(end=partial(_end_without_report, code))):
+    with SIGNALS.phase(Phase(end=partial(_end_without_report, manifest))):
         report = report_line(config.output)
     print_end(config.output, manifest, report)
     for line in closed_lines(manifest, len(config.resources)):
@@ -197,6 +199,7 @@ def _report_end(config: JobConfig, manifest: dict[str, Any]) -> int:
     return code
 
 
-def _end_without_report(code: int) -> int:
-    say("stopped while the report was made; the tables are there")
+def _end_without_report(manifest: Record) -> int:
+    line, code = how_it_stands(manifest)
+    say(line)
     return code

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
 import shlex
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 
+from apache_beam import Pipeline
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
@@ -33,6 +37,8 @@ _WORKER = f"trap '' INT TERM; exec {shlex.quote(sys.executable)} -m {worker.__na
 # The kernel ends it with the thread that started it; and a Ctrl-C in the terminal does not reach it, which in Go ends
 # a process that was started with the signal blocked.
 WITH_US = "setpriv --pdeathsig KILL setsid"
+_REFUSED = {"daskrunner": "it loses rows silently in Beam 2.77", "interactiverunner": "it is for notebooks"}
+_NOT_HERE = re.compile(r"Unable to (fetch remote|parse binary URL)|--prism_location|Java .* installed")
 _EXPECTED = {
     # workers have no main session; ours registers nothing in it
     "apache_beam.runners.portability.local_job_service": "semi_persistent_directory",
@@ -49,17 +55,13 @@ def in_memory_unless_named(options: PipelineOptions) -> str:
     standard = options.view_as(StandardOptions)
     given = standard.runner or "DirectRunner"
     name = given.rpartition(".")[2]
-    if name.lower() == "daskrunner":
-        raise ConfigurationError(
-            "runner DaskRunner",
-            "it loses rows silently in Beam 2.77",
-            "use DirectRunner, or a cluster's runner",
-        )
+    if against := _REFUSED.get(name.lower()):
+        raise ConfigurationError(f"runner {name}", against, "use DirectRunner, or a cluster's runner")
     if name.lower() in ("directrunner", "direct"):
         name = standard.runner = IN_MEMORY_RUNNER
     elif "." not in given:
         name = standard.runner = _known(given)
-    _check_job_endpoint(options.view_as(PortableOptions).job_endpoint)
+    _check_job_endpoint(name, options.view_as(PortableOptions).job_endpoint)
     return name
 
 
@@ -75,7 +77,9 @@ def _known(given: str) -> str:
     raise ConfigurationError(f"runner {given!r}", f"it is one of Beam's, as {_USUAL}, or the path of a class", fix)
 
 
-def _check_job_endpoint(endpoint: str | None) -> None:
+def _check_job_endpoint(runner: str, endpoint: str | None) -> None:
+    if runner == "PortableRunner" and not endpoint:
+        raise ConfigurationError("runner PortableRunner", "it takes a job server", "name it: --job_endpoint HOST:PORT")
     if not endpoint or endpoint == "embed":
         return
     host, _, port = endpoint.rpartition(":")
@@ -90,7 +94,40 @@ def _check_job_endpoint(endpoint: str | None) -> None:
         ) from None
 
 
-def runner_of(options: PipelineOptions) -> PipelineRunner | str:
+def pipeline_with(options: PipelineOptions) -> Pipeline:
+    """An empty pipeline on the runner that the options name.
+
+    Raises:
+      ConfigurationError: that is not installed, or lacks a flag.
+    """
+    try:
+        return Pipeline(_runner_of(options), options)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise _unusable(options, error, "set or install what it lacks") from None
+
+
+@contextmanager
+def begun_by(options: PipelineOptions) -> Iterator[None]:
+    """A pipeline is run meanwhile.
+
+    Raises:
+      ConfigurationError: the runner takes a program that can neither be found nor fetched.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        if not _NOT_HERE.search(str(error)):
+            raise
+        where = "--prism_location, --flink_job_server_jar or --spark_job_server_jar"
+        raise _unusable(options, error, f"install it, or name a copy by {where}") from None
+
+
+def _unusable(options: PipelineOptions, error: Exception, fix: str) -> ConfigurationError:
+    name, why = options.view_as(StandardOptions).runner, " ".join(str(error).split())
+    return ConfigurationError(f"runner {name}", f"it cannot be used ({why})", f"{fix}, or leave --runner out")
+
+
+def _runner_of(options: PipelineOptions) -> PipelineRunner | str:
     """The runner that the options name.
 
     In the multi-processing mode, a Ctrl-C in the terminal goes to the workers too. Ours are started so that they ignore

@@ -27,7 +27,7 @@ _DESCRIPTION = "SQL (DuckDB) over the views of an output folder; they hold commi
 _HISTORY = "History is below raw., as raw.tags: the rows of all committed runs."
 _AT_ONCE = 1000  # rows
 _PROMPT = "sql> "
-_OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.Error, RuntimeError)  # of queries, others
+_OF_FILES = (duckdb.InvalidInputException, duckdb.Error, RuntimeError)  # perhaps, and without a name
 
 
 def main(argv: list[str]) -> int:
@@ -80,10 +80,13 @@ def told(query: str, folder: Folder) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, RuntimeError) as error:  # the latter where it cannot tell what it has read
-        if type(error) in _OF_FILES:
-            if folder.layout.output not in str(error):
-                folder.read_through(query)
+        names_a_file = isinstance(error, duckdb.IOException) or folder.layout.output in str(error)
+        if type(error) in _OF_FILES and not names_a_file:
+            folder.read_through(query)
+        if names_a_file:
             raise OSError(_line(error)) from None
+        if isinstance(error, RuntimeError):
+            raise
         raise ConfigurationError(f"query {_short(query)!r}", _line(error), f"the views: {', '.join(VIEWS)}") from None
 
 

@@ -26,7 +26,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _say_stopped() -> int:
-    print("image-analysis-beam: stopped", file=sys.stderr, flush=True)
+    print("image-analysis-beam: stopped; nothing is lost, run the same command again", file=sys.stderr, flush=True)
     return STOPPED
 
 

@@ -93,9 +93,10 @@ def _config(spill: str) -> dict[str, Any]:
 
 
 def _check(reading: Reading) -> None:
-    """Raises ConfigurationError where a file holds another table: all its columns are null then."""
+    """Raises where a file holds another table: all its columns are null then."""
     for table in {"images", *_SECTIONS} & reading.held():
         if reading.row(f"SELECT count(*) FROM raw.{table} WHERE image_id IS NULL")[0]:
+            reading.folder.read_through(f"raw.{table}")
             where = reading.folder.layout.path(table)
             raise ConfigurationError(f"table {where}", "a file of it is another table", "restore it from a copy")
 

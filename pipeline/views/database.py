@@ -17,8 +17,8 @@ import pyarrow as pa
 from ...schemas import TABLES
 from ...transforms.endpoint.errors import ConfigurationError
 from ...transforms.files.many import read_many
+from ...transforms.files.rows import read_rows
 from ...transforms.files.schemes import scheme_of
-from ...transforms.files.storage import open_parquet
 from ...transforms.ledger.layout import Layout
 from ...transforms.ledger.log import committed_runs
 from ...transforms.prices import Prices
@@ -27,6 +27,7 @@ from ..paths import output_folder
 from .definitions import VIEWS
 from .known import known_tables
 
+_ROWS_AT_ONCE = 10_000
 _TYPES = {"int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "string": "VARCHAR", "bool": "BOOLEAN"}
 
 
@@ -82,13 +83,12 @@ class Folder:
         """Reads the files that a query stands on, or all.
 
         Raises:
-          OSError: one is not whole; it names the first.
+          OSError: one is not whole, or another table; it names the first.
         """
         for table in TABLES:
             for path in self.files(table) if f"raw.{table}" in _mentioned(text) else ():
-                with open_parquet(path) as file:
-                    for _ in file.iter_batches():
-                        pass
+                for _ in read_rows(path, TABLES[table], _ROWS_AT_ONCE):
+                    pass
 
 
 @contextmanager

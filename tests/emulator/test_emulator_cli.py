@@ -67,7 +67,9 @@ def test_bad_flags_end_with_2_and_a_reason(capsys, flags, reason):
 
 def test_a_port_in_use_ends_with_2(emulator: Emulator, capsys):
     assert main(["--port", emulator.url.rpartition(":")[2]]) == 2
-    assert "address already in use" in capsys.readouterr().err
+    assert "address already in use; --port 0 takes a free one" in capsys.readouterr().err
+    assert main(["--port", "70000"]) == 2
+    assert "--port 0 takes a free one" in capsys.readouterr().err
 
 
 def test_a_process_of_its_own(picture: bytes):

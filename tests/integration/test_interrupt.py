@@ -13,7 +13,7 @@ from time import monotonic
 
 import pytest
 
-from image_analysis_beam.pipeline.stopping import PATIENCE, STOPPED
+from image_analysis_beam.pipeline.stopping import PATIENCE, STOPPED, Phase
 from stand_ins.forked import Forked
 
 IN_FLIGHT = 8
@@ -192,6 +192,11 @@ def test_after_its_end_it_is_too_late(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait() == 2
     assert "Traceback" not in process.communicate()[1]
+
+
+def test_what_is_stopped_before_it_began_says_what_to_do(capsys):
+    assert Phase().end() == STOPPED
+    assert capsys.readouterr().err.endswith("stopped; nothing is lost, run the same command again\n")
 
 
 @pytest.fixture(scope="module")

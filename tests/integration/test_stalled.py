@@ -184,7 +184,8 @@ def test_it_wakes_in_a_run_that_was_taken_over(emulator, run, pictures, tmp_path
     assert not [line for line in said if "Traceback" in line or "Error" in line], said
     if code == OWNED:
         assert first["by"] == second.manifest["run_id"]
-        assert re.search(r"run \S+ was taken over by \S+; what it had answered counts there \(docs/\S+-5\)$", said[-1])
+        words = "what it had answered counts there; wait for its end"
+        assert re.search(rf"run \S+ was taken over by \S+; {words} \(docs/\S+-5\)$", said[-1])
         assert second.manifest["run_id"] in said[-1]
     check_tables(output)
     assert calls <= IMAGES + IN_FLIGHT + 2 * RATE

@@ -59,6 +59,13 @@ WRONG = [
         "run {list} --output {out} {tags} --runner PortableRunner --job_endpoint nonsense",
         ["job_endpoint 'nonsense'", "HOST:PORT", "as localhost:8099"],
     ),
+    ("run {list} --output {out} {tags} --runner PortableRunner", ["PortableRunner", "a job server", "--job_endpoint"]),
+    ("run {list} --output {out} {tags} --runner InteractiveRunner", ["InteractiveRunner", "notebooks", "DirectRunner"]),
+    ("run {list} --output {out} {tags} --runner nobody.Runner", ["'nobody'", "install what it lacks"]),
+    (
+        "run {list} --output {out} {tags} --runner DataflowRunner --key_secret projects/p/secrets/s/versions/1",
+        ["runner DataflowRunner", "option: region", "set or install what it lacks, or leave --runner out"],
+    ),
     ("run {list} --output {out} {tags} --runner DataflowRunner", ["no key for the workers", "--key_secret"]),
     # numbers
     ("run {list} --output {out} {tags} --worker_processes -2", ["worker_processes -2", "at least 1"]),
@@ -165,3 +172,20 @@ def test_one_sentence_says_what_is_wrong_and_what_to_do(emulator, places, capsys
     assert re.search(r" \(docs/troubleshooting\.md#([\w-]+)\)$", said)[1] in set(entries()) - {OTHER}
     for word in words:
         assert word in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("PrismRunner --prism_location {tmp}/none", "Unable to parse binary URL"),
+        ("FlinkRunner --flink_job_server_jar http://127.0.0.1:{port}/a.jar", "Unable to fetch remote job server jar"),
+    ],
+)
+def test_a_runner_that_can_neither_be_found_nor_fetched(emulator, places, capsys, flags, words):
+    line = "run {list} --output {out} {tags} --runner " + flags
+    assert main(line.format(**places).split()) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"Runner: it cannot be used ({words}" in said
+    assert "name a copy by --prism_location, --flink_job_server_jar" in said
+    assert said.endswith("#the-runner)")
+    assert emulator.stats()["calls"] == 0

@@ -104,7 +104,12 @@ def test_two_write_one_database(sql, history, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("query", "words"),
-    [("SELECT * FROM tagz", 'Did you mean "tags"'), ("SELEC 1", "syntax error"), ("SELECT nope FROM tags", "nope")],
+    [
+        ("SELECT * FROM tagz", 'Did you mean "tags"'),
+        ("SELEC 1", "syntax error"),
+        ("SELECT nope FROM tags", "nope"),
+        ("SELECT error(name) FROM tags", "Invalid Input Error"),
+    ],
 )
 def test_a_query_that_cannot_be_answered(sql, query, words):
     code, out, err = sql(query)

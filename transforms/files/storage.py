@@ -64,7 +64,7 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     with open_bytes(path) as file:
         try:
             yield pq.ParquetFile(file, pre_buffer=False)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
             raise OSError(f"{path!r} is no whole Parquet file: {error}") from error
         except KeyError as error:
             raise OSError(f"{path!r} is another table: {error.args[0]}") from error
