@@ -124,9 +124,9 @@ def remove_folder(folder: Path) -> None:
 
 
 def _give_up(folder: Path, owner: TextIO) -> None:
-    """Removes a folder of ours, which nobody else does as long as it has its owner."""
-    with owner:
-        remove_folder(folder)
+    """Removes a folder of ours, which nobody else does as long as it has its owner. A signal may have done it before."""
+    remove_folder(folder)
+    owner.close()
 
 
 def _remove_abandoned() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from image_analysis_beam.pipeline.stopping import SIGNALS
 from image_analysis_beam.pipeline.temporary import live_folder, temporary_files
 from image_analysis_beam.transforms.live_counts import FOLDER_VARIABLE, LiveCounts, is_abandoned, live_counts, own
 from stand_ins.forked import Forked, run_forked
@@ -253,3 +254,10 @@ def test_a_folder_is_abandoned_until_all_else_in_it_is_gone(temporary, monkeypat
     with temporary_files():
         assert not folder.exists()
     assert left == ["owner"]
+
+
+def test_a_signal_removes_the_folder_while_the_command_ends(temporary):
+    """The one that came second said so with a traceback."""
+    with temporary_files():
+        SIGNALS.tidy()
+    assert not list(temporary.iterdir())
