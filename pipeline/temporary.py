@@ -124,7 +124,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def _give_up(folder: Path, owner: TextIO) -> None:
-    """Removes a folder of ours, which nobody else does as long as it has its owner. A signal may have done it before."""
+    """Removes a folder of ours, which nobody else does as long as it has its owner; a signal may have done it."""
     remove_folder(folder)
     owner.close()
 
