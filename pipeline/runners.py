@@ -37,7 +37,11 @@ _WORKER = f"trap '' INT TERM; exec {shlex.quote(sys.executable)} -m {worker.__na
 # The kernel ends it with the thread that started it; and a Ctrl-C in the terminal does not reach it, which in Go ends
 # a process that was started with the signal blocked.
 WITH_US = "setpriv --pdeathsig KILL setsid"
-_REFUSED = {"daskrunner": "it loses rows silently in Beam 2.77", "interactiverunner": "it is for notebooks"}
+_REFUSED = {
+    "DaskRunner": "it loses rows silently in Beam 2.77",
+    "BundleBasedDirectRunner": "it fails on lists that end",
+    "InteractiveRunner": "it is for notebooks",
+}
 _NOT_HERE = re.compile(r"Unable to (fetch remote|parse binary URL)|--prism_location|Java .* installed")
 _EXPECTED = {
     # workers have no main session; ours registers nothing in it
@@ -55,12 +59,12 @@ def in_memory_unless_named(options: PipelineOptions) -> str:
     standard = options.view_as(StandardOptions)
     given = standard.runner or "DirectRunner"
     name = given.rpartition(".")[2]
-    if against := _REFUSED.get(name.lower()):
-        raise ConfigurationError(f"runner {name}", against, "use DirectRunner, or a cluster's runner")
     if name.lower() in ("directrunner", "direct"):
         name = standard.runner = IN_MEMORY_RUNNER
     elif "." not in given:
         name = standard.runner = _known(given)
+    if against := _REFUSED.get(name):
+        raise ConfigurationError(f"runner {name}", against, "use DirectRunner, or a cluster's runner")
     _check_job_endpoint(name, options.view_as(PortableOptions).job_endpoint)
     return name
 
@@ -68,11 +72,11 @@ def in_memory_unless_named(options: PipelineOptions) -> str:
 def _known(given: str) -> str:
     """Beam's spelling of a name, which may be in any case, and without `Runner`."""
     names = {path.rpartition(".")[2].lower(): path.rpartition(".")[2] for path in StandardOptions.ALL_KNOWN_RUNNERS}
-    names |= {IN_MEMORY_RUNNER.lower(): IN_MEMORY_RUNNER}
+    names |= {name.lower(): name for name in (IN_MEMORY_RUNNER, *_REFUSED)}
     for name in (given.lower(), f"{given.lower()}runner"):
         if name in names:
             return names[name]
-    near = difflib.get_close_matches(given.lower(), names, n=1)
+    near = difflib.get_close_matches(given.lower(), (name for name in names if names[name] not in _REFUSED), n=1)
     fix = f"did you mean {names[near[0]]}?" if near else "leave it out to run on this machine"
     raise ConfigurationError(f"runner {given!r}", f"it is one of Beam's, as {_USUAL}, or the path of a class", fix)
 

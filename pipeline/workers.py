@@ -29,7 +29,7 @@ from .runners import DATAFLOW_RUNNER, IN_MEMORY_RUNNER
 
 ASSUMED_LATENCY = 1.0
 DEFAULT_VCPUS = 2
-ON_THIS_MACHINE = (IN_MEMORY_RUNNER, "BundleBasedDirectRunner", "PrismRunner", "")
+ON_THIS_MACHINE = (IN_MEMORY_RUNNER, "PrismRunner", "")
 _PROCESSES = {
     "worker_processes": (1, 100_000),
     "direct_num_workers": (0, 1000),

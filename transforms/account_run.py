@@ -208,7 +208,8 @@ def _conservation(files: list[WrittenFile], counts: Mapping[str, int]) -> dict[s
     is_whole = came_in == went_out and listed == accounts["input"]
     if not is_whole or any(written[table] != accounts[table] for table in written):
         raise AccountingError(
-            f"{UNBALANCED}: {accounts}, listed: {listed}, written: {written}; the run is not committed"
+            f"{UNBALANCED}: {accounts}, listed: {listed}, written: {written}; the run is not committed: "
+            "report this line as a bug, and run the same command again"
         )
     return accounts
 

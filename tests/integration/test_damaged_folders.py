@@ -216,6 +216,17 @@ def test_what_cannot_be_written_at_the_end_is_no_reason_to_call(emulator, make_p
     assert emulator.stats()["calls"] == 0
 
 
+def test_doctor_leads_to_what_to_do_with_it(whole, emulator, tmp_path, capsys):
+    output = tmp_path / "damaged"
+    shutil.copytree(whole, output)
+    half(output / "runs" / "log" / "00000001.json")
+    flags = ["--images", str(whole.parent), "--features", "tags", "--output", str(output)]
+    assert main(["doctor", *flags, "--json"]) == 2
+    (red,) = (check for check in json.loads(capsys.readouterr().out)["checks"] if not check["is_good"])
+    assert (red["check"], red["entry"]) == ("owner", "a-damaged-folder")
+    assert "restore it from a copy" in red["fix"]
+
+
 def test_a_damaged_journal_is_moved_away(whole, emulator, tmp_path, capsys):
     output = tmp_path / "damaged"
     shutil.copytree(whole, output)

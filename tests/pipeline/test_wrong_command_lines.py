@@ -60,6 +60,8 @@ WRONG = [
         ["job_endpoint 'nonsense'", "HOST:PORT", "as localhost:8099"],
     ),
     ("run {list} --output {out} {tags} --runner PortableRunner", ["PortableRunner", "a job server", "--job_endpoint"]),
+    ("run {list} --output {out} {tags} --runner dask", ["DaskRunner", "loses rows", "DirectRunner"]),
+    ("run {list} --output {out} {tags} --runner bundlebaseddirect", ["BundleBasedDirectRunner", "fails", "use Direct"]),
     ("run {list} --output {out} {tags} --runner InteractiveRunner", ["InteractiveRunner", "notebooks", "DirectRunner"]),
     ("run {list} --output {out} {tags} --runner nobody.Runner", ["'nobody'", "install what it lacks"]),
     (
