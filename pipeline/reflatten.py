@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
@@ -19,6 +21,7 @@ from .options import ImageAnalysisOptions
 from .owner import end, is_taken_over, own, working_for
 from .paths import can_be_used, output_folder
 from .run import NOT_TIDIED, how_it_stands
+from .stopping import SIGNALS, Phase
 from .summary import print_end
 from .temporary import live_folder
 from .terminal import say
@@ -45,10 +48,11 @@ def main(argv: list[str]) -> int:
     with can_be_used(layout.output):
         own(layout.output, run_id, runner, options)
         _check_is_fresh(layout, run_id)
-    with working_for(layout, run_id), runners.begun_by(options):
-        if code := _run_to_its_end(pipeline, layout, run_id):
-            return code
-    print_end(layout.output, read_manifests(layout, [run_id])[run_id])
+    with SIGNALS.phase(Phase(end=partial(_end_now, layout, run_id))):
+        with working_for(layout, run_id), runners.begun_by(options):
+            if code := _run_to_its_end(pipeline, layout, run_id):
+                return code
+        print_end(layout.output, read_manifests(layout, [run_id])[run_id])
     return 0
 
 
@@ -80,6 +84,14 @@ def _run_to_its_end(pipeline: beam.Pipeline, layout: Layout, run_id: str) -> int
         if not is_committed(record):
             raise
         say(NOT_TIDIED)
+    return 0
+
+
+def _end_now(layout: Layout, run_id: str) -> int:
+    """After a signal: its record is made first, so that the last line is true."""
+    if not is_committed(end(layout, run_id)):
+        return Phase().end()
+    say(f"run {run_id} is committed and complete; it was stopped after that")
     return 0
 
 

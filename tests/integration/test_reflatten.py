@@ -1,9 +1,12 @@
 """Section tables are a pure function of answers: flattened again, they are the same, and no call is made."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from image_analysis_beam.pipeline import reflatten
 from image_analysis_beam.pipeline.failures import OWNED
+from image_analysis_beam.pipeline.stopping import SIGNALS
 from image_analysis_beam.schemas import TABLES
 from image_analysis_beam.transforms.ledger.layout import Layout
 from image_analysis_beam.transforms.ledger.log import newest_entry
@@ -80,3 +83,19 @@ def test_it_is_taken_over(run, flags, monkeypatch):
     assert over.code == OWNED
     assert "was taken over by another" in over.err.splitlines()[-1]
     assert list(over.output.rglob("*.parquet")) == []
+
+
+def test_a_signal_comes_when_it_is_committed(run, flags, monkeypatch):
+    """It was told to be run again, which was refused then."""
+    live_folder, codes = reflatten.live_folder, []
+
+    @contextmanager
+    def live_folder_with_a_signal():
+        with live_folder() as folder:
+            yield folder
+        codes.append(SIGNALS._phase.end())
+
+    monkeypatch.setattr(reflatten, "live_folder", live_folder_with_a_signal)
+    said = run(*flags, command="reflatten", features=None).err
+    assert codes == [0]
+    assert "is committed and complete" in said
