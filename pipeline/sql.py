@@ -80,14 +80,15 @@ def told(query: str, folder: Folder) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, RuntimeError) as error:  # the latter where it cannot tell what it has read
-        names_a_file = isinstance(error, duckdb.IOException) or folder.layout.output in str(error)
-        if type(error) in _OF_FILES and not names_a_file:
+        line, may_be_damage = _line(error), type(error) in _OF_FILES
+        names_a_file = folder.layout.output in line
+        if may_be_damage and not names_a_file:
             folder.read_through(query)
-        if names_a_file:
-            raise OSError(_line(error)) from None
+        if isinstance(error, duckdb.IOException) or (may_be_damage and names_a_file):
+            raise OSError(line) from None
         if isinstance(error, RuntimeError):
             raise
-        raise ConfigurationError(f"query {_short(query)!r}", _line(error), f"the views: {', '.join(VIEWS)}") from None
+        raise ConfigurationError(f"query {_short(query)!r}", line, f"the views: {', '.join(VIEWS)}") from None
 
 
 def views_help() -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -121,6 +122,16 @@ def test_what_is_damaged_is_told_in_one_line(whole, tmp_path, capsys, command, d
     assert len(said.splitlines()) == 1
     assert str(output) in said
     assert words in said
+
+
+def test_duckdb_quotes_the_path_and_does_not_tell_it(whole, capsys):
+    """Where it is short, it is in the statement that DuckDB prints below its message."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        output = Path(folder) / "out"
+        shutil.copytree(whole, output)
+        spoilt(tags_of(output))
+        assert main(["show", str(output), "tags"]) == 2
+        assert f"'{tags_of(output)}' is no whole Parquet file" in capsys.readouterr().err
 
 
 def test_no_half_of_a_database_is_left(whole, tmp_path):
