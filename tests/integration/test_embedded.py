@@ -42,6 +42,7 @@ from image_analysis_beam.transforms.ledger.members import MEMBERS
 from image_analysis_beam.transforms.ledger.records import read_record
 from image_analysis_beam.transforms.lists.files import spool_standard_input
 from image_analysis_beam.transforms.live_counts import FOLDER_VARIABLE, read_counts
+from stand_ins.waiting import wait_until
 
 TAGS = AnalyzeRequest(features="tags")
 TOO_LONG = 30  # seconds
@@ -79,14 +80,6 @@ def in_thread():
         return lambda: (thread.join(), *results)[1]
 
     return begin
-
-
-def wait_until(condition):
-    for _ in range(10_000):
-        if condition():
-            return
-        threading.Event().wait(0.002)
-    raise AssertionError("it does not come")
 
 
 def test_a_process_that_is_forked_after_a_run_makes_another(emulator, pictures, tmp_path):

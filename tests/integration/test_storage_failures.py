@@ -19,6 +19,7 @@ from image_analysis_beam.pipeline.stopping import SIGNALS
 from image_analysis_beam.pipeline.temporary import live_folder, temporary_files
 from image_analysis_beam.transforms.live_counts import FOLDER_VARIABLE, LiveCounts, is_abandoned, live_counts, own
 from stand_ins.forked import Forked, run_forked
+from stand_ins.waiting import wait_until
 
 TWO_WORKERS = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 RATE = 40
@@ -159,15 +160,21 @@ def test_as_from_cron(emulator, flags):
 @pytest.mark.parametrize("workers", [pytest.param([], marks=pytest.mark.long, id="in memory"), TWO_WORKERS])
 def test_what_a_killed_run_leaves_is_removed_by_the_next(emulator, run, flags, temporary, workers):
     process = Forked(command(*flags, "--requests_per_second", RATE, *workers), start_new_session=True)
-    while emulator.stats()["calls"] < 10:
-        threading.Event().wait(0.01)
+    wait_until(lambda: emulator.stats()["calls"] >= 10)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert list(temporary.glob("image-analysis-beam-*/*"))
     assert run(*flags, features=None).code == 0
     assert not list(temporary.iterdir())
-    with pytest.raises(ProcessLookupError):  # its workers have ended with it
-        os.killpg(process.pid, 0)
+    wait_until(lambda: not is_there(process.pid))  # its workers: one that was still starting, a little later
+
+
+def is_there(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_folder_is_never_found_abandoned_while_its_owner_takes_it(tmp_path, monkeypatch):
