@@ -29,6 +29,7 @@ WHAT_TO_DO = {
 }
 # Configuration errors by how their message begins; the first that fits.
 _FAMILIES = {
+    EXIT_CODES[5]: r"output .* owns it and is alive",
     "unauthorized": r"unauthorized\b",
     "a-store-cannot-be-used": r".*(takes a package that is not installed|credentials|it begins with one of|"
     r"begins with one of|storage account|names no bucket)",
@@ -76,6 +77,4 @@ def entry_of_deferred(reason: str) -> str:
 
 def entries() -> list[str]:
     """Every entry that a message may name."""
-    others = (name for name in REASONS if name not in FAULTS)
-    families = (name for name in _FAMILIES if name not in FAULTS)
-    return [*FAULTS, *others, STORAGE, CLOCK, *EXIT_CODES.values(), *families, OTHER]
+    return list(dict.fromkeys([*FAULTS, *REASONS, STORAGE, CLOCK, *EXIT_CODES.values(), *_FAMILIES, OTHER]))

@@ -32,11 +32,9 @@ from ...transforms.read_image_uris import ReadImageUris
 from ..options import ImageAnalysisOptions
 from ..paths import can_be_used, check_store, output_folder
 from ..terminal import counted
-from ..troubleshooting import EXIT_CODES
 from .findings import Finding, looked_at
 
 _FIRST = 3  # images of each list and pattern that are opened
-_OWNED = "owns it and is alive"
 _LINES = 1000  # in which they are searched: a list may name URLs only
 
 
@@ -145,8 +143,7 @@ def _owner(folder: str, take_over: str) -> Finding:
         for run in past.undecided:
             if run != take_over and is_alive(layout, run, past.owner):
                 fix = f"wait for its end, or add --take_over {run} if you know that it is dead"
-                raise ConfigurationError(f"output {folder!r}", f"run {run} {_OWNED}", fix)
+                raise ConfigurationError(f"output {folder!r}", f"run {run} owns it and is alive", fix)
         return f"nobody else writes there; committed: {counted(len(past.committed), 'run')}"
 
-    found = looked_at("owner", owner)
-    return found._replace(entry=EXIT_CODES[5]) if found.said.endswith(_OWNED) else found
+    return looked_at("owner", owner)
