@@ -96,10 +96,16 @@ def make_sheet(reading: Reading, odd: Iterable[str]) -> Sheet:
         if room < 0:
             break
         shown.append((row["image_id"], image, picture.data))
-    shown.sort(key=lambda one: not one[2])  # those with a picture first; else they stay in order
+    shown.sort(key=_place)
     total = reading.row(_TOTAL)[0]
     places = {image_id: place for place, (image_id, *_) in enumerate(shown)}
     return Sheet([one for _, one, _ in shown], [data for *_, data in shown], list(names.numbers), places, total)
+
+
+def _place(one: tuple[str, dict[str, Any], str]) -> tuple[bool, bool, str]:
+    """Those with a picture come first, of these the failures; else they stand by their URIs."""
+    _, image, data = one
+    return not data, "f" not in image, image.get("u", "")
 
 
 def _choose(reading: Reading, odd: Iterable[str]) -> list[dict[str, Any]]:

@@ -180,6 +180,13 @@ def test_images_that_cannot_be_read_say_why_and_keep_their_boxes(emulator, run, 
     assert all(page.shapes(image, "dense_captions") for image in page.images)
 
 
+def test_failures_with_a_picture_come_first_and_those_without_last_each_by_their_uris(emulator, run, pictures, listed):
+    emulator.set_faults({"rules": [{"match": {"width": 90}, "fault": "image_refused"}]})
+    good, refused, absent = pictures(9), pictures(2, width=90, first=20), ["none.png", "z.png"]
+    page = Page(run("--input", listed([*absent, *reversed(good), *refused])).output)
+    assert [image["u"] for image in page.images] == list(map(str, [*refused, *good, *absent]))
+
+
 def test_only_a_file_beside_the_report_is_shown_itself(emulator, run, tmp_path):
     shutil.copytree(PHOTOS, tmp_path / "photos")
     turned = Image.open(PHOTOS / "coffee.jpg")
