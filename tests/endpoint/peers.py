@@ -92,9 +92,9 @@ class Answering:
 
 
 def client(endpoint: str, timeouts: Timeouts | None = None) -> Client:
-    return Client(endpoint, AnalyzeRequest(features="tags"), timeouts or Timeouts(2, 2, 2), connections=1)
+    return Client(endpoint, AnalyzeRequest(features="tags"), timeouts or Timeouts(20, 20, 20), connections=1)
 
 
 def post(to: Client, body: bytes = SMALL_BODY, key: str = "k") -> Reply:
     kind = "application/json" if body.startswith(b"{") else "application/octet-stream"
-    return to.post(body, {"Content-Type": kind, "Ocp-Apim-Subscription-Key": key}, monotonic() + 5)
+    return to.post(body, {"Content-Type": kind, "Ocp-Apim-Subscription-Key": key}, monotonic() + 30)

@@ -43,7 +43,7 @@ def test_a_wait_longer_than_a_thread_can_wait_ends_when_it_is_told_to():
     gate, outcome = admission(rate=1e-300), []
     waiting = start(lambda: outcome.append(gate.enter(FOREVER)))
     gate.trip("interrupted", "")
-    waiting.join(5)
+    waiting.join(30)
     assert outcome == [Refused.TRIPPED]
 
 
@@ -86,7 +86,7 @@ def test_a_trip_wakes_everybody():
     waiting = [start(lambda: results.append(gate.enter(FOREVER))) for _ in range(5)]
     place.trip("unauthorized", "bad key")
     for thread in waiting:
-        thread.join(5)
+        thread.join(30)
     assert results == [Refused.TRIPPED] * 5
     assert gate.is_closed
 
@@ -95,7 +95,7 @@ def test_a_trip_ends_a_pause():
     gate = admission()
     paused = start(lambda: gate.pause(1000))
     gate.trip("unauthorized", "bad key")
-    paused.join(5)
+    paused.join(30)
     assert not paused.is_alive()
 
 
@@ -110,10 +110,10 @@ def test_a_waiter_that_gives_up_frees_its_calls_and_no_others():
         pass
     gate.give_up(gone)
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
     assert results == [Refused.GIVEN_UP] * 3
     place.answered()
-    other.join(5)
+    other.join(30)
     assert isinstance(results[-1], Place)
 
 
@@ -160,7 +160,7 @@ def test_who_waits_is_told_that_the_tail_has_come():
     results = []
     waiting = [start(lambda: results.append(gate.enter(FOREVER, retry=True))) for _ in range(3)]
     for thread in waiting:
-        thread.join(5)
+        thread.join(30)
     assert results == [Refused.TAIL] * 3
 
 
@@ -189,7 +189,7 @@ def test_who_goes_first(outage, order):
     else:
         place.answered()
     for thread in queued:
-        thread.join(5)
+        thread.join(30)
     assert order == expected
 
 
@@ -231,16 +231,17 @@ def test_no_wake_up_is_lost(max_in_flight, threads, results):
     gate.gates[0].breaker.answered(monotonic(), monotonic())
     workers = [start(work) for _ in range(threads)]
     for worker in workers:
-        worker.join(20)
+        worker.join(30)
     assert not any(worker.is_alive() for worker in workers)
     assert peak <= max_in_flight
 
 
 def test_waiting_for_the_pacer_is_throttled_time():
     gate = admission(rate=25.0)
+    began = monotonic()
     for _ in range(30):
         gate.enter(FOREVER).answered()
-    assert gate.take_events()["throttled_seconds"] == pytest.approx(1, abs=1)
+    assert 0.9 < gate.take_events()["throttled_seconds"] <= monotonic() - began
     assert gate.take_events() == {}
 
 

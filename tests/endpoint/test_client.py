@@ -70,4 +70,4 @@ def test_a_request_without_a_whole_answer_was_sent(cut):
 
 def test_a_silent_service_was_sent_to():
     with Peer(lambda connection: [*iter(partial(connection.recv, 1 << 16), b"")]) as silent, pytest.raises(NoAnswer):
-        post(client(silent.url, Timeouts(2, 0.1, 2)))
+        post(client(silent.url, Timeouts(20, 0.1, 20)))

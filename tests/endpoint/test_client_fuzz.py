@@ -56,7 +56,7 @@ def peer(saying: Saying) -> Iterator[Peer]:
 
 @pytest.fixture(scope="module")
 def to(peer: Peer) -> Client:
-    return client(peer.url, Timeouts(5, 5, 5))
+    return client(peer.url, Timeouts(20, 20, 20))
 
 
 @settings(max_examples=1000)

@@ -218,7 +218,7 @@ class TestIssuedToken:
     def test_one_who_never_answers_is_away(self, monkeypatch):
         monkeypatch.setattr(credentials, "FETCH_SECONDS", 0.05)
         answers = threading.Event()
-        monkeypatch.setattr(credentials, "post_for_token", lambda *_: answers.wait(10))
+        monkeypatch.setattr(credentials, "post_for_token", lambda *_: answers.wait(30))
         error = failure_of(IssuedToken(EnvironmentKey(), "https://issuer.example"))
         answers.set()
         assert isinstance(error, CredentialUnavailable)

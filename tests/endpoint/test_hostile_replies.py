@@ -92,9 +92,9 @@ def peer() -> Iterator[Peer]:
 
 def judge(peer: Peer, reply: bytes) -> None:
     peer.reply = reply
-    client = Client(peer.url, AnalyzeRequest(features="tags"), Timeouts(5, 5, 5), connections=1)
+    client = Client(peer.url, AnalyzeRequest(features="tags"), Timeouts(20, 20, 20), connections=1)
     try:
-        result = client.post(b"{}", {"Content-Type": "application/json"}, monotonic() + 5)
+        result = client.post(b"{}", {"Content-Type": "application/json"}, monotonic() + 30)
     except (NotSent, NoAnswer) as error:
         result = error
     finally:

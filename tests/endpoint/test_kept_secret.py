@@ -45,14 +45,14 @@ def at_once(work: Callable[[], object]) -> list[object]:
     barrier = threading.Barrier(THREADS)
 
     def run() -> object:
-        barrier.wait(10)
+        barrier.wait(30)
         try:
             return work()
         except CredentialError as error:
             return error
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return [future.result(10) for future in [pool.submit(run) for _ in range(THREADS)]]
+        return [future.result(30) for future in [pool.submit(run) for _ in range(THREADS)]]
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def emulator(request, emulators: dict[str, Emulator], monkeypatch: pytest.Monkey
 
 
 def caller(emulator: Emulator) -> Client:
-    return client(emulator.url, Timeouts(5, 5, 5))
+    return client(emulator.url, Timeouts(20, 20, 20))
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])

@@ -54,20 +54,20 @@ def _received(connection: socket.socket, most: int) -> bytes:
 
 def test_a_slow_upload_that_gets_on_is_answered(peer):
     def slow_at_first(connection):
-        read(connection, 40 * PIECE, seconds_per_piece=0.025)
+        read(connection, 40 * PIECE, seconds_per_piece=0.05)
         read_to_the_end(connection)
         connection.sendall(ANSWER)
 
-    to = client(peer(slow_at_first).url, Timeouts(connect=0.7, read=2, total=0.9))
+    to = client(peer(slow_at_first).url, Timeouts(connect=1.5, read=10, total=1.8))
     started = time.monotonic()
     assert post(to, BODY + b".").status == 200
-    assert time.monotonic() - started > 0.9
+    assert time.monotonic() - started > 1.8
 
 
 def test_an_upload_that_gets_stuck_was_not_sent(peer):
     stuck = peer(lambda connection: (read(connection, PIECE), time.sleep(1)))
     with pytest.raises(NotSent, match="timed out"):
-        post(client(stuck.url, Timeouts(2, 0.2, 2)), BODY)
+        post(client(stuck.url, Timeouts(20, 0.2, 20)), BODY)
 
 
 @pytest.mark.parametrize("how", ["close", "shutdown"])
@@ -90,7 +90,7 @@ def test_a_reply_in_the_midst_of_an_upload_is_heard(peer, then):
             time.sleep(1)
 
     refusing = peer(refuse)
-    to = client(refusing.url, Timeouts(2, 0.5, 2))
+    to = client(refusing.url, Timeouts(20, 5, 20))
     for number in (1, 2):
         reply = post(to, BODY)
         assert (reply.status, reply.body) == (413, b"large")

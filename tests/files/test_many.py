@@ -83,7 +83,7 @@ def test_items_are_taken_as_they_can_be_worked_on():
 
     def work(number: int) -> int:
         if number == 0:
-            assert held.wait(10)
+            assert held.wait(30)
         return -number
 
     results = in_parallel(work, items(), at_once=4)

@@ -58,7 +58,7 @@ def test_a_run_that_is_alive_ends_and_says_who_took_it_over(alive, emulator, fla
     taker = run(*flags, 2000, "--take_over", run_id, features=None)
     assert taker.code == 0, taker.err
     assert f"taking over the answers of {run_id}, which did not end" in taker.err
-    _, said = alive.communicate(timeout=SECONDS)
+    _, said = alive.communicate(timeout=60)
     assert alive.returncode == 5
     assert "Traceback" not in said
     last = f"image-analysis-beam: run {run_id} was taken over by {taker.manifest['run_id']}; what it had answered"

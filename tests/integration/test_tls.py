@@ -43,7 +43,7 @@ def test_every_image_ends_where_it_would_without(emulator, run, pictures, listed
         classes[str(images[-1])] = expected
 
     once = ["--max_attempts", "1", "--ambiguous_retries", "0", "--max_in_flight", "16"]
-    finished = run("--input", listed(images), *once, "--read_timeout", "1.5", "--request_timeout", "2")
+    finished = run("--input", listed(images), *once, "--read_timeout", "5", "--request_timeout", "6")
 
     assert finished.code == 0, finished.err
     dead = {uri: fault_class for uri, fault_class in classes.items() if fault_class}

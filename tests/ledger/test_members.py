@@ -161,7 +161,7 @@ def test_one_beat_gives_leave_to_all_threads_that_wait_for_it(layout, member, cl
         return clocks()
 
     def when_all_wait(store, path, data):
-        assert all_are_late.wait(10)
+        assert all_are_late.wait(30)
         put(store, path, data)
 
     monkeypatch.setattr(LocalStore, "put", when_all_wait)

@@ -1,5 +1,6 @@
 """`AnalyzeImages` in pipelines of one's own."""
 
+import time
 from concurrent import futures
 
 import apache_beam as beam
@@ -81,8 +82,9 @@ def test_throttled_time_is_reported_for_the_autoscaler(emulator, pictures):
     p = pipeline()
     slow = CallSettings(requests_per_second=10)
     p | beam.Create(list(map(str, pictures(25)))) | analyze(emulator, settings=slow, error_handling=ERRORS)
+    began = time.monotonic()
     found = p.run().metrics().query(MetricsFilter().with_name("cumulativeThrottlingSeconds"))["counters"]
-    assert 1 <= found[0].committed <= 3
+    assert 1 <= found[0].committed <= time.monotonic() - began
 
 
 def test_display_data_shows_request_and_limits(emulator):

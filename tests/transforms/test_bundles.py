@@ -135,7 +135,7 @@ def test_the_same_pipeline_run_again_begins_afresh(emulator, pictures, monkeypat
     p.run().wait_until_finish()
     assert emulator.stats()["by_status"] == {"401": 1, "200": 5}
     for thread in threads("analyze"):
-        thread.join(10)
+        thread.join(30)
     assert not threads("analyze")
     assert not LANES._lanes
 

@@ -75,7 +75,7 @@ def test_an_old_answer_is_written_though_nothing_else_happens():
     written = Written()
     writer = JournalWriter("folder", max_age=0.01, write=written)
     writer.add("batch", answer(1), {})
-    assert written.happened.wait(5)
+    assert written.happened.wait(30)
     assert [segment.rows.num_rows for segment in writer.close()] == [1]
     assert written.rows == [1]
 
@@ -85,11 +85,11 @@ def test_a_full_segment_or_a_whole_batch_is_written_at_once():
     writer = JournalWriter("folder", max_age=1e6, write=written)
     for number in range(SEGMENT_OUTCOMES):
         writer.add("large", answer(number), {})
-    assert written.happened.wait(5)
+    assert written.happened.wait(30)
     written.happened.clear()
     writer.add("small", answer(0), {})
     writer.finish("small")
-    assert written.happened.wait(5)
+    assert written.happened.wait(30)
     assert written.rows == [SEGMENT_OUTCOMES, 1]
     writer.close()
 
@@ -111,9 +111,9 @@ def test_nothing_is_emitted_before_it_is_written_and_a_slow_disk_holds_answers_b
 
     adding = threading.Thread(target=add_many)
     adding.start()
-    assert writing.wait(5)
+    assert writing.wait(30)
     for _ in range(MOST_HELD):
-        assert added.acquire(timeout=5)
+        assert added.acquire(timeout=30)
     assert writer.take() == []
     may_write.set()
     adding.join(30)
@@ -129,7 +129,7 @@ def test_a_journal_that_cannot_be_written_fails_the_bundle():
 
     writer = JournalWriter("folder", max_age=0.01, write=fail)
     writer.add("batch", answer(1), {})
-    assert failed.wait(5)
+    assert failed.wait(30)
     with pytest.raises(OSError, match="disk full"):
         writer.close()
 
@@ -146,11 +146,11 @@ def test_while_the_store_is_away_no_outcome_is_taken_and_none_is_lost():
 
     writer = JournalWriter("folder", max_age=0.0, patience=60, write=write)
     writer.add("batch", answer(1), {})
-    assert tries.acquire(timeout=5)
-    assert tries.acquire(timeout=5), "it is tried again"
+    assert tries.acquire(timeout=30)
+    assert tries.acquire(timeout=30), "it is tried again"
     adding = threading.Thread(target=writer.add, args=("batch", answer(2), {}))
     adding.start()
-    assert tries.acquire(timeout=5)
+    assert tries.acquire(timeout=30)
     assert adding.is_alive(), "who calls waits"
     away.set()
     adding.join(30)
@@ -167,7 +167,7 @@ def test_a_run_that_is_to_stop_is_not_patient():
 
     writer = JournalWriter("folder", max_age=0.0, patience=1e6, write=write)
     writer.add("batch", answer(1), {})
-    assert tried.wait(5)
+    assert tried.wait(30)
     writer.trip()
     with pytest.raises(OSError, match="away"):
         writer.close()
