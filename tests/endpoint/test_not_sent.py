@@ -21,7 +21,7 @@ from .peers import Answering, Peer, client, post
 
 def obstacle(endpoint: str, connect: float = 5) -> Obstacle:
     with pytest.raises(NotSent) as caught:
-        post(client(endpoint, Timeouts(connect, 5, 5)))
+        post(client(endpoint, Timeouts(connect, 60, 60)))
     return caught.value.kind
 
 
@@ -79,15 +79,15 @@ def silent(connection: socket.socket) -> None:
 
 def test_a_handshake_that_is_not_answered():
     with Peer(silent) as peer:
-        assert obstacle(f"https://{peer.address}", connect=0.2) is Obstacle.OTHER
+        assert obstacle(f"https://{peer.address}", connect=1.5) is Obstacle.OTHER
 
 
 def test_a_proxy_that_says_nothing_has_the_time_to_connect(monkeypatch):
     started = monotonic()
     with Peer(silent) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        assert obstacle("https://vision.example", connect=0.2) is Obstacle.OTHER
-    assert monotonic() - started < 5
+        assert obstacle("https://vision.example", connect=1.5) is Obstacle.OTHER
+    assert monotonic() - started < 30
 
 
 @pytest.mark.parametrize("endpoint", ["http://vision.example", "https://vision.example"])
