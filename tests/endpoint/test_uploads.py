@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -65,9 +66,11 @@ def test_a_slow_upload_that_gets_on_is_answered(peer):
 
 
 def test_an_upload_that_gets_stuck_was_not_sent(peer):
-    stuck = peer(lambda connection: (read(connection, PIECE), time.sleep(1)))
+    is_over = threading.Event()
+    stuck = peer(lambda connection: (read(connection, PIECE), is_over.wait(30)))
     with pytest.raises(NotSent, match="timed out"):
         post(client(stuck.url, Timeouts(20, 0.2, 20)), BODY)
+    is_over.set()
 
 
 @pytest.mark.parametrize("how", ["close", "shutdown"])

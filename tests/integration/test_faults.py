@@ -37,7 +37,7 @@ IMAGE_FAULTS = [
     ({"kind": "unavailable", "retry_after": 0.1, "once": True}, [], ANSWERED, 2, False, None),
     ({"kind": "internal", "once": True}, [], ANSWERED, 2, False, None),
     ({"kind": "reset", "once": True}, [], ANSWERED, 2, True, None),
-    ({"kind": "throttled", "retry_after": 0.2}, ["--call_deadline", "0.5"], "throttled", None, False, None),
+    ({"kind": "throttled", "retry_after": 0.2}, ["--call_deadline", "5"], "throttled", None, False, None),
 ]
 
 
