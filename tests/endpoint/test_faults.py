@@ -55,6 +55,8 @@ def fault_of(result, custom_model=False, max_wait=120.0):
         (reply(410), "retired_version"),
         (reply(413), "rejected_image"),
         (reply(415), "rejected_image"),
+        (reply(422), "rejected_image"),
+        *((reply(status), "service_error") for status in (402, 406, 409, 421, 423, 425, 428, 451, 499, 511, 599)),
         (reply(429, "429"), "throttled"),
         (reply(431, body=b""), "rejected_request"),
         (reply(429, headers={"Retry-After": "120"}), "throttled"),

@@ -75,7 +75,7 @@ FAULTS = _table(
     ),
     Fault(
         "rejected_image",
-        "400 about this image: URL not accessible, format, size, content",
+        "400 about this image: URL not accessible, format, size, content; 413, 415, 422",
         "see the message of the service for this image",
     ),
     Fault(
@@ -157,7 +157,7 @@ FAULTS = _table(
     ),
     Fault(
         "service_error",
-        "408, 500, 502, 503, 504",
+        "5xx, and whatever other 4xx says nothing of the image or the request, such as 408, 425",
         "run again when the service is well",
         retry=Retry.BACKOFF,
         retryable=True,
@@ -207,6 +207,9 @@ _STATUS = {
     407: "unauthorized",
     408: "service_error",
     410: "retired_version",
+    413: "rejected_image",
+    415: "rejected_image",
+    422: "rejected_image",
     429: "throttled",
     431: "rejected_request",  # what is in the headers is alike for all images
 }
@@ -274,9 +277,7 @@ def _fault_name(reply: Reply, error: _Error, wait: float | None, custom_model: b
         return "unknown_model" if custom_model else "unknown_endpoint"
     if status in _STATUS:
         return _STATUS[status]
-    if 500 <= status < 600:
-        return "service_error"
-    return "rejected_image" if 400 < status < 500 else "unknown_endpoint"
+    return "service_error" if 400 < status < 600 else "unknown_endpoint"
 
 
 def _blames_request(error: _Error) -> bool:
