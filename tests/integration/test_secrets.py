@@ -97,7 +97,8 @@ class Echo(BaseHTTPRequestHandler):
 
     def do_POST(self):
         sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        message = f"The provided image url {sent['url']} is not accessible."
+        key = self.headers["Ocp-Apim-Subscription-Key"]
+        message = f"The provided image url {sent['url']} is not accessible to {key}."
         body = json.dumps({"error": {"code": "InvalidRequest", "message": message}}).encode()
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(body)))
@@ -109,7 +110,7 @@ class Echo(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 0), (403, 3)])
-def test_a_service_that_quotes_the_url_gives_nothing_away(run, listed, monkeypatch, status, code):
+def test_a_service_that_quotes_url_and_key_gives_nothing_away(run, listed, monkeypatch, status, code):
     with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
         server.status = status
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -124,7 +125,7 @@ def test_a_service_that_quotes_the_url_gives_nothing_away(run, listed, monkeypat
     assert "is not accessible" in repr(rows)
     assert "photos.example/a.jpg?…" in repr(rows)
     seen = [finished.out, finished.err, repr(rows), (finished.output / "report.html").read_text()]
-    assert not [text for text in seen if SIGNATURE in text]
+    assert not [text for text in seen if SIGNATURE in text or KEY in text]
 
 
 def answer(url, **more):

@@ -13,16 +13,20 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from .address import PATH
 from .deadline import BoundedAdapter, exchange
 from .errors import check_positive, check_type
+from .redaction import MASK
 from .request import AnalyzeRequest
 from .tls import speaks_tls, tls_context
 
 MAX_SECONDS = 1e6  # of any time-out: 11 days
 MAX_REPLY_BYTES = 64 * 1024 * 1024
+KEY_HEADER = "Ocp-Apim-Subscription-Key"
+_SHORTEST_SECRET = 16  # characters
 _CHUNK = 64 * 1024
 
 
@@ -124,6 +128,7 @@ class Client:
 
     def _exchange(self, method: str, body: bytes, headers: Mapping[str, str], ends_at: float) -> Reply:
         exchange.begin(ends_at, self._timeouts.connect, self._timeouts.read, self._timeouts.total)
+        secret = _secret_in(headers)
         try:
             response = self._pool.urlopen(
                 method,
@@ -138,15 +143,15 @@ class Client:
             )
             self._may_be_tls = False
             with closing(response):  # with its connection, unless that went back to the pool at the reply's end
-                return Reply(response.status, response.headers, _read(response))
+                return _without(secret, Reply(response.status, response.headers, _read(response)))
         except (urllib3.exceptions.HTTPError, OSError) as error:
             if self._is_met_by_tls(error):
                 raise NotSent(f"{self._address} speaks TLS only", Obstacle.SCHEME) from None
             if exchange.sent:
-                raise NoAnswer(_reason(error)) from None
+                raise NoAnswer(_reason(error, secret)) from None
             kind = _obstacle(error)
             what = f"{self._address} speaks no TLS: " if kind is Obstacle.SCHEME else ""
-            raise NotSent(what + _reason(error), kind) from None
+            raise NotSent(what + _reason(error, secret), kind) from None
 
     def _is_met_by_tls(self, error: Exception) -> bool:
         """Whether a plain request met a port for TLS, where it is no request at all; looked at once."""
@@ -170,10 +175,26 @@ def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
     return b"".join(chunks)
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost cause in a few words: no URL, no object addresses."""
+def _secret_in(headers: Mapping[str, str]) -> str:
+    """The key or token that is sent; of fewer characters it may be a word of an answer."""
+    sent = next((headers[name] for name in (KEY_HEADER, "Authorization") if name in headers), "")
+    secret = sent.rpartition(" ")[2]
+    return secret if len(secret) >= _SHORTEST_SECRET else ""
+
+
+def _without(secret: str, reply: Reply) -> Reply:
+    """Nothing is kept of a credential that is quoted, as by a proxy that shows the request."""
+    if not secret:
+        return reply
+    headers = {name: reply.headers[name].replace(secret, MASK) for name in reply.headers}
+    return Reply(reply.status, CaseInsensitiveDict(headers), reply.body.replace(secret.encode(), MASK.encode()))
+
+
+def _reason(error: BaseException, secret: str) -> str:
+    """The innermost cause in a few words: no URL, no object addresses, no credential."""
     *_, error = _causes(error)
     text = " ".join(str(error).rpartition(">: ")[2].split()) or type(error).__name__
+    text = text.replace(secret, MASK) if secret else text
     return f"{type(error).__name__}: {text}"[:300]
 
 

@@ -15,7 +15,7 @@ from time import time
 from typing import Any, ClassVar
 
 from .address import check_endpoint
-from .client import Reply
+from .client import KEY_HEADER, Reply
 from .errors import ConfigurationError
 from .headers import why_no_header
 from .kept_secret import CredentialError, CredentialUnavailable, KeptSecret
@@ -31,7 +31,6 @@ from .secret_services import (
     within,
 )
 
-KEY_HEADER = "Ocp-Apim-Subscription-Key"
 ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
 ISSUED_TOKEN_SECONDS = 8 * 60  # of the ten minutes that an issued token is valid
 FETCH_SECONDS = 60.0  # for all that it takes to get a secret
