@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 import time
+from http import HTTPStatus
 from http.client import HTTPResponse, RemoteDisconnected
 from typing import Any
 
@@ -100,9 +101,24 @@ class _BoundedResponse(HTTPResponse):
         self._reader = _BoundedReader(sock)
         self.fp = io.BufferedReader(self._reader, _PIECE)
 
+    def _read_status(self) -> tuple[str, int, str]:
+        """All that precedes a reply (RFC 9110, 15.2) is taken for the 100 that http.client skips: it knows no other."""
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        is_reply = status <= HTTPStatus.SWITCHING_PROTOCOLS or status >= HTTPStatus.OK
+        return version, status if is_reply else HTTPStatus.CONTINUE, reason
+
+    def _read_next_chunk_size(self) -> int:
+        """http.client takes a minus sign, and fails at it."""
+        size = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:
+            raise ValueError(size)  # as for any other text that is no size
+        return size
+
     def begin(self) -> None:
         super().begin()
         self._reader.in_head = False
+        self.msg.defects.clear()  # of lines that are no headers urllib3 would print a traceback
+        self.msg.set_payload("")
         self.will_close = self.will_close or not exchange.sent  # half a request is on the connection
 
 
