@@ -16,7 +16,7 @@ from image_analysis_beam.transforms.endpoint.errors import ConfigurationError
 from image_analysis_beam.transforms.endpoint.tls import tls_context
 
 from .conftest import server_side
-from .peers import Answering, Peer, client, post
+from .peers import ANSWER, Answering, Peer, client, post
 
 
 def obstacle(endpoint: str, connect: float = 5) -> Obstacle:
@@ -55,6 +55,26 @@ def test_a_certificate_of_another_host(trusted):
 def test_no_tls_at_the_other_end(reply):
     with Peer(lambda connection: connection.sendall(reply)) as plain:
         assert obstacle(f"https://{plain.address}") is Obstacle.SCHEME
+
+
+def test_an_endpoint_that_spoke_tls_is_not_said_to_speak_none(trusted):
+    handshakes = [server_side(trusted)]
+
+    def converse(connection: socket.socket) -> None:
+        if not handshakes:
+            connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+            return
+        with handshakes.pop().wrap_socket(connection, server_side=True) as secure:
+            secure.recv(1 << 16)
+            secure.sendall(ANSWER.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+
+    with Peer(converse) as peer:
+        caller = client(f"https://{peer.address}")
+        assert post(caller).status == 200
+        with pytest.raises(NotSent) as told:
+            post(caller)
+    assert told.value.kind is Obstacle.OTHER
+    assert "speaks no TLS" not in str(told.value)
 
 
 def test_nothing_but_tls_at_the_other_end():

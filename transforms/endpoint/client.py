@@ -102,6 +102,7 @@ class Client:
         self._target = adapter.request_url(prepared, proxies)
         self._address = urlsplit(endpoint).netloc
         self._may_be_tls = endpoint.startswith("http:") and self._target.startswith("/")  # not yet known to be plain
+        self._has_replied = False
         self._headers = {
             **self._session.headers,
             "Accept": "application/json",
@@ -141,7 +142,7 @@ class Client:
                 timeout=urllib3.Timeout(connect=exchange.time_for_one_step(), read=self._timeouts.read),
                 preload_content=False,
             )
-            self._may_be_tls = False
+            self._has_replied, self._may_be_tls = True, False
             with closing(response):  # with its connection, unless that went back to the pool at the reply's end
                 return _without(secret, Reply(response.status, response.headers, _read(response)))
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -149,7 +150,7 @@ class Client:
                 raise NotSent(f"{self._address} speaks TLS only", Obstacle.SCHEME) from None
             if exchange.sent:
                 raise NoAnswer(_reason(error, secret)) from None
-            kind = _obstacle(error)
+            kind = self._obstacle(error)
             what = f"{self._address} speaks no TLS: " if kind is Obstacle.SCHEME else ""
             raise NotSent(what + _reason(error, secret), kind) from None
 
@@ -159,6 +160,11 @@ class Client:
             return False
         self._may_be_tls = speaks_tls(self._pool.host, self._pool.port or 80)
         return self._may_be_tls
+
+    def _obstacle(self, error: Exception) -> Obstacle:
+        """As `_obstacle`; an endpoint that replied once has the right scheme, whatever it says for a moment."""
+        kind = _obstacle(error)
+        return Obstacle.OTHER if kind is Obstacle.SCHEME and self._has_replied else kind
 
     def close(self) -> None:
         """Closes the connections."""
