@@ -70,7 +70,7 @@ def check(finished, widths, good, faulty):
 def test_ten_kinds_in_one_run(mixed):
     finished, seconds = mixed(FAULTS, 200, 10)
     check(finished, FAULTS, 200, 10)
-    assert seconds < 60
+    assert seconds < 2 * 60, "60 where the machine has nothing else to do; an outage is waited for five times as long"
     print(f"{seconds:.0f} s; {finished.manifest['calls']}")
 
 
