@@ -92,4 +92,3 @@ def check_rate(engine: str, service: Emulator) -> None:
         f"{engine}: {stats['calls']} calls, {seconds} a second; at most {most} within one of {RATE}; {refused} refused"
     )
     assert refused <= 0.2 * stats["calls"]  # what a pause of the machine bunches; of twice the rate it is half
-    assert max(seconds) >= 0.51 * RATE  # more than the share of one of two processes, also on a busy machine
