@@ -96,13 +96,13 @@ def make_sheet(reading: Reading, odd: Iterable[str]) -> Sheet:
         if room < 0:
             break
         shown.append((row["image_id"], image, picture.data))
-    shown.sort(key=_place)
+    shown.sort(key=_order)
     total = reading.row(_TOTAL)[0]
     places = {image_id: place for place, (image_id, *_) in enumerate(shown)}
     return Sheet([one for _, one, _ in shown], [data for *_, data in shown], list(names.numbers), places, total)
 
 
-def _place(one: tuple[str, dict[str, Any], str]) -> tuple[bool, bool, str]:
+def _order(one: tuple[str, dict[str, Any], str]) -> tuple[bool, bool, str]:
     """Those with a picture come first, of these the failures; else they stand by their URIs."""
     _, image, data = one
     return not data, "f" not in image, image.get("u", "")

@@ -19,14 +19,13 @@ from requests.utils import get_environ_proxies
 from .address import PATH
 from .deadline import BoundedAdapter, exchange
 from .errors import check_positive, check_type
-from .redaction import MASK
+from .redaction import MASK, SHORTEST_IN_ANSWER
 from .request import AnalyzeRequest
 from .tls import speaks_tls, tls_context
 
 MAX_SECONDS = 1e6  # of any time-out: 11 days
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
-_SHORTEST_SECRET = 16  # characters
 _CHUNK = 64 * 1024
 
 
@@ -101,8 +100,8 @@ class Client:
         self._pool = adapter.get_connection_with_tls_context(prepared, True, proxies=proxies)
         self._target = adapter.request_url(prepared, proxies)
         self._address = urlsplit(endpoint).netloc
-        self._may_be_tls = endpoint.startswith("http:") and self._target.startswith("/")  # not yet known to be plain
-        self._has_replied = False
+        self._is_plain = endpoint.startswith("http:") and self._target.startswith("/")  # nor by way of a proxy
+        self._knows_scheme = False  # whether the endpoint has shown that it is the right one
         self._headers = {
             **self._session.headers,
             "Accept": "application/json",
@@ -142,7 +141,7 @@ class Client:
                 timeout=urllib3.Timeout(connect=exchange.time_for_one_step(), read=self._timeouts.read),
                 preload_content=False,
             )
-            self._has_replied, self._may_be_tls = True, False
+            self._knows_scheme = True
             with closing(response):  # with its connection, unless that went back to the pool at the reply's end
                 return _without(secret, Reply(response.status, response.headers, _read(response)))
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -150,21 +149,17 @@ class Client:
                 raise NotSent(f"{self._address} speaks TLS only", Obstacle.SCHEME) from None
             if exchange.sent:
                 raise NoAnswer(_reason(error, secret)) from None
-            kind = self._obstacle(error)
+            kind = _obstacle(error, self._knows_scheme)
             what = f"{self._address} speaks no TLS: " if kind is Obstacle.SCHEME else ""
             raise NotSent(what + _reason(error, secret), kind) from None
 
     def _is_met_by_tls(self, error: Exception) -> bool:
         """Whether a plain request met a port for TLS, where it is no request at all; looked at once."""
-        if not self._may_be_tls or not any(isinstance(cause, _NO_HTTP) for cause in _causes(error)):
+        may_be_tls = self._is_plain and not self._knows_scheme
+        if not may_be_tls or not any(isinstance(cause, _NO_HTTP) for cause in _causes(error)):
             return False
-        self._may_be_tls = speaks_tls(self._pool.host, self._pool.port or 80)
-        return self._may_be_tls
-
-    def _obstacle(self, error: Exception) -> Obstacle:
-        """As `_obstacle`; an endpoint that replied once has the right scheme, whatever it says for a moment."""
-        kind = _obstacle(error)
-        return Obstacle.OTHER if kind is Obstacle.SCHEME and self._has_replied else kind
+        self._knows_scheme = not speaks_tls(self._pool.host, self._pool.port or 80)
+        return not self._knows_scheme
 
     def close(self) -> None:
         """Closes the connections."""
@@ -182,10 +177,10 @@ def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
 
 
 def _secret_in(headers: Mapping[str, str]) -> str:
-    """The key or token that is sent; of fewer characters it may be a word of an answer."""
+    """The key or token that is sent, if it cannot be a word of an answer."""
     sent = next((headers[name] for name in (KEY_HEADER, "Authorization") if name in headers), "")
     secret = sent.rpartition(" ")[2]
-    return secret if len(secret) >= _SHORTEST_SECRET else ""
+    return secret if len(secret) >= SHORTEST_IN_ANSWER else ""
 
 
 def _without(secret: str, reply: Reply) -> Reply:
@@ -217,11 +212,12 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
 _NO_HTTP = (http.client.BadStatusLine, ConnectionResetError)  # also what is closed without a word
 
 
-def _obstacle(error: BaseException) -> Obstacle:
-    """By the outermost cause that tells: a proxy's name that does not resolve is the proxy's matter."""
+def _obstacle(error: BaseException, knows_scheme: bool) -> Obstacle:
+    """By the outermost cause that tells: a proxy's name that does not resolve is the proxy's matter. An endpoint whose
+    scheme is known to be right has it, whatever it says for a moment."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
-            return Obstacle.SCHEME
+            return Obstacle.OTHER if knows_scheme else Obstacle.SCHEME
         for known, kind in _OBSTACLES:
             if isinstance(cause, known):
                 return kind

@@ -205,7 +205,6 @@ _STATUS = {
     403: "unauthorized",
     405: "unknown_endpoint",
     407: "unauthorized",
-    408: "service_error",
     410: "retired_version",
     413: "rejected_image",
     415: "rejected_image",

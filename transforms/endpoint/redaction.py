@@ -18,7 +18,7 @@ from .signatures import signature_parts, without_signature
 
 MASK = "…"
 _SHORTEST_SECRET = 6  # characters: what is shorter may stand in any text
-_SHORTEST_IN_ANSWER = 16  # what is shorter may be a word of the answer itself
+SHORTEST_IN_ANSWER = 16  # what is shorter may be a word of the answer itself
 _MOST_LEVELS = 8  # of escapes within escapes
 
 _Span = tuple[int, int]
@@ -107,7 +107,7 @@ def scrub_answer(body: str, uri: str) -> str:
     sent = uri.partition("#")[0]
     if redact(sent) == sent:
         return body
-    secrets = _forms([_bytes(sent), *_secrets_of(sent)], _SHORTEST_IN_ANSWER)
+    secrets = _forms([_bytes(sent), *_secrets_of(sent)], SHORTEST_IN_ANSWER)
     return _masked(body, lambda level: _occurrences(level, secrets))
 
 
